@@ -1,0 +1,1 @@
+"""Spikeloom: spiking neural networks as verified hardware."""

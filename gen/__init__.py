@@ -1,0 +1,1 @@
+"""From a configuration or a network to files."""

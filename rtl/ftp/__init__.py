@@ -1,0 +1,1 @@
+"""The LoAS fully temporal-parallel datapath."""
