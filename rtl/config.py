@@ -69,6 +69,16 @@ class FTPConfig:
         return self.chunk // self.beat_values
 
     @property
+    def row_values(self) -> int:
+        """Lane words that the row buffer of a TPPE holds, both its banks together."""
+        return 2 * self.max_chunks * self.chunk
+
+    @property
+    def column_beats(self) -> int:
+        """Beats that the column buffer of a TPPE holds: two chunks or more, a power of two."""
+        return 1 << (2 * self.chunk_beats - 1).bit_length()
+
+    @property
     def psum_bits(self) -> int:
         """Bits of a signed psum: max_chunks * chunk weights of either extreme fit."""
         return self.weight_bits + (self.max_chunks * self.chunk - 1).bit_length()

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transpose buffer: words come column by column and leave row by row."""
+
+from amaranth import Array, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..config import FTPConfig
+from .compressor import compressor_input_layout
+from .layouts import index_range
+from .plif import word_layout
+
+__all__ = ["TransposeBuffer"]
+
+
+class TransposeBuffer(wiring.Component):
+    """Turn the output of a tile, ``P`` rows a column, into one chunk after another of each row.
+
+    A block of ``C`` columns, or what is left of the tile, is collected while the former leaves.
+
+    Latency: 2 cycles from the last word of a block to its first word on ``o``, if the former
+    block is gone. Throughput: 1 word per cycle.
+    Back-pressure: with two blocks held ``i`` stops.
+    Reset: synchronous; drops both blocks.
+
+    Parameters
+    ----------
+    config : FTPConfig
+
+    Members
+    -------
+    i : In(stream.Signature(word_layout(config)))
+        Words in order of column, then row.
+    o : Out(stream.Signature(compressor_input_layout(config)))
+        Words of a block in order of row, then column; ``last`` marks the tile's last column.
+    busy : Out(1)
+        High while a word is held.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    busy: Signal
+
+    def __init__(self, config: FTPConfig):
+        self.config = config
+        super().__init__({
+            "i": In(stream.Signature(word_layout(config))),
+            "o": Out(stream.Signature(compressor_input_layout(config))),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        depth = 2 * self.config.tppes * self.config.chunk
+        m.submodules.words = words = Memory(
+            shape=unsigned(self.config.timesteps), depth=depth, init=[]
+        )
+        block_layout = data.StructLayout({
+            "last_row": index_range(self.config.tppes),
+            "last_column": range(self.config.chunk),
+            "last": unsigned(1),
+            "drop_single": unsigned(1),
+        })
+        blocks = Array(Signal(block_layout, name=f"block_{bank}") for bank in range(2))
+        full, release = Signal(range(3)), Signal()
+        collecting = self._collect(m, words.write_port(), blocks, full, release)
+        self._send(m, words.read_port(), blocks, full, release)
+        m.d.comb += self.busy.eq(collecting | (full != 0) | self.o.valid)
+        return m
+
+    def _address(self, bank, row, column):
+        """Return the address of a word."""
+        block = self.config.tppes * self.config.chunk
+        return Mux(bank, block, 0) + row * self.config.chunk + column
+
+    def _collect(self, m: Module, write, blocks, full, release):
+        """Add the side that fills a block; return whether one is begun."""
+        bank, column, begun = Signal(), Signal(range(self.config.chunk)), Signal()
+        place = self.i.p.place
+        fire, complete = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(full != 2),
+            fire.eq(self.i.valid & self.i.ready),
+            complete.eq(
+                fire & place.column_end & (place.last | (column == self.config.chunk - 1))
+            ),
+            write.en.eq(fire),
+            write.addr.eq(self._address(bank, place.row, column)),
+            write.data.eq(self.i.p.word),
+        ]
+        m.d.sync += full.eq(full + complete - release)
+        with m.If(fire):
+            m.d.sync += begun.eq(~complete)
+        with m.If(fire & place.column_end):
+            m.d.sync += column.eq(Mux(complete, 0, column + 1))
+        with m.If(complete):
+            m.d.sync += [
+                blocks[bank].last_row.eq(place.row), blocks[bank].last_column.eq(column),
+                blocks[bank].last.eq(place.last), blocks[bank].drop_single.eq(place.drop_single),
+                bank.eq(~bank),
+            ]
+        return begun
+
+    def _send(self, m: Module, read, blocks, full, release) -> None:
+        """Add the side that reads a complete block row by row."""
+        bank = Signal()
+        row, column = Signal(index_range(self.config.tppes)), Signal(range(self.config.chunk))
+        flow, step, row_done = Signal(), Signal(), Signal()
+        block = blocks[bank]
+        m.d.comb += [
+            flow.eq(~self.o.valid | self.o.ready),
+            step.eq((full != 0) & flow),
+            row_done.eq(column == block.last_column),
+            release.eq(step & row_done & (row == block.last_row)),
+            read.en.eq(step),
+            read.addr.eq(self._address(bank, row, column)),
+            self.o.p.word.eq(read.data),
+        ]
+        with m.If(flow):
+            m.d.sync += self.o.valid.eq(step)
+        with m.If(step):
+            m.d.sync += [
+                self.o.p.row.eq(row), self.o.p.last.eq(block.last & row_done),
+                self.o.p.drop_single.eq(block.drop_single),
+                column.eq(Mux(row_done, 0, column + 1)),
+            ]
+        with m.If(step & row_done):
+            m.d.sync += row.eq(Mux(release, 0, row + 1))
+        with m.If(release):
+            m.d.sync += bank.eq(~bank)
