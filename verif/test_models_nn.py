@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trainable parts: neuron, pruning, folding, quantization; and that training repeats."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spikeloom.models.golden.plif import LIF, plif
+from spikeloom.models.nn.layers import LayerConfig, SpikingLayer, SpikingNetwork
+from spikeloom.models.nn.neuron import LIFNeuron
+from spikeloom.models.nn.pruning import MagnitudePruner, PruningSchedule, sparsity
+from spikeloom.models.nn.quantization import (
+    FakeQuantizedLayer,
+    fake_quantize,
+    fold,
+    fold_network,
+    integer_network,
+)
+from spikeloom.models.nn.training import Augmentation, TrainingConfig, accuracy, augment, train
+
+LIFS = [LIF(), LIF(gain=3, shift=2), LIF(reset="soft"), LIF(shift=2, decay_input=False)]
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def small_network(lif=LIFS[0]):
+    torch.manual_seed(3)
+    network = SpikingNetwork([SpikingLayer(config) for config in (
+        LayerConfig(name="conv1", kind="conv", inputs=1, outputs=6, height=12, width=12,
+                    pool=2, encoder=True, lif=lif),
+        LayerConfig(name="conv2", kind="conv", inputs=6, outputs=8, height=6, width=6, pool=2,
+                    lif=lif),
+        LayerConfig(name="fc1", kind="linear", inputs=8, outputs=16, height=3, width=3, lif=lif),
+        LayerConfig(name="fc2", kind="linear", inputs=16, outputs=4, lif=None))], 4)
+    with torch.no_grad():  # batch statistics that fire some neurons
+        network(small_images(64).float() / 256)
+    return network
+
+
+def small_images(count):
+    return torch.randint(0, 256, (count, 12, 12), dtype=torch.uint8, generator=generator(5))
+
+
+@pytest.mark.parametrize("lif", LIFS)
+def test_trainable_neuron_fires_as_the_golden_one(lif):
+    currents = torch.randint(-300, 500, (6, 50, 4), generator=generator())
+    expected = plif(currents, torch.zeros(4).long(), torch.full((4,), 128), lif)
+    spikes = LIFNeuron(lif)(currents.double() / 128)
+    assert torch.equal(spikes.bool(), expected) and 0.1 < spikes.mean() < 0.9
+    assert torch.equal(LIFNeuron(lif)(currents[:1].double().expand(4, -1, -1) / 128).bool(),
+                       plif(currents[:1].expand(4, -1, -1), torch.zeros(4).long(),
+                            torch.full((4,), 128), lif))
+
+
+@pytest.mark.parametrize("lif", LIFS)
+def test_surrogate_gradient_is_that_of_the_unrolled_equations(lif):
+    currents = torch.randn(5, 7, dtype=torch.float64, generator=generator(), requires_grad=True)
+    weights = torch.randn(5, 7, dtype=torch.float64, generator=generator(1))
+    (LIFNeuron(lif)(2 * currents) * weights).sum().backward()
+    expected, currents.grad = currents.grad, None
+    membrane, loss = torch.zeros(7, dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    keep = 0.5 ** lif.shift
+    for current, weight in zip(2 * currents, weights, strict=True):
+        u = membrane * keep + current * lif.gain * (keep if lif.decay_input else 1)
+        spike = (u >= 1).double()
+        # the triangle of width 2 is the derivative of this, whatever its value
+        d = (u - 1).clamp(-1, 1)
+        loss = loss + ((d - d.sign() * d * d / 2) * weight).sum()
+        membrane = u * (1 - spike) if lif.reset == "hard" else u - spike
+    loss.backward()
+    torch.testing.assert_close(expected, currents.grad)
+
+
+def test_pruning_follows_the_cubic_schedule():
+    schedule = PruningSchedule(start=2, stop=10, interval=4, sparsity=0.8)
+    assert [schedule.due(step) for step in range(12)] == [s in (2, 6, 10) for s in range(12)]
+    assert [round(schedule.at(step), 4) for step in (0, 2, 6, 10, 99)] == [0, 0, 0.7, 0.8, 0.8]
+    weights = [torch.nn.Parameter(torch.randn(5, 4, generator=generator())),
+               torch.nn.Parameter(0.1 * torch.randn(20, generator=generator()))]
+    magnitudes = torch.cat([w.detach().abs().flatten() for w in weights])
+    pruner = MagnitudePruner(weights, schedule)
+    pruner.step(6)
+    assert sparsity(weights) == 0.7
+    kept = torch.cat([w.detach().flatten() for w in weights]) != 0
+    assert magnitudes[kept].min() > magnitudes[~kept].max()  # over all layers
+    with torch.no_grad():
+        weights[0] += 1
+    pruner.step(7)
+    assert sparsity(weights) == 0.7
+    MagnitudePruner(weights).step(10)
+    assert sparsity(weights) == 0.7
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"start": 10}, "start must be in 0..9, not 10"),
+    ({"sparsity": 1.0}, "sparsity must be in 0..1, not 1.0"),
+    ({"interval": 0}, "interval must be at least 1, not 0")])
+def test_schedule_errors(fields, message):
+    with pytest.raises(ValueError, match=message):
+        replace(PruningSchedule(start=0, stop=10, interval=1, sparsity=0.5), **fields)
+
+
+def test_rounding_has_the_gradient_of_the_identity_within_the_range():
+    x = torch.tensor([[0.3, -0.37, 9.0], [0.3, -0.37, 9.0]], requires_grad=True)
+    y = fake_quantize(x, torch.tensor([2, 4]), 15)
+    assert y.tolist() == [[0.25, -0.25, 3.75], [0.3125, -0.375, 0.9375]]
+    y.sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [[1, 1, 0]] * 2
+
+
+def test_folding_is_the_batch_norm():
+    layer = next(iter(small_network())).eval()
+    weight, bias = fold(layer)
+    x = torch.rand(1, 3, 1, 12, 12, generator=generator())
+    folded = torch.nn.functional.conv2d(x[0], weight, bias, padding=1)
+    torch.testing.assert_close(folded, layer.currents(x)[0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weight_bits", [2, 4, 8])
+@pytest.mark.parametrize("lif", LIFS)
+def test_fake_quantized_network_is_the_integer_network(lif, weight_bits):
+    quantized = fold_network(small_network(lif).eval(), weight_bits).double()
+    network = integer_network("small", quantized)
+    images = small_images(20)
+    with torch.no_grad():
+        fired, logits = quantized.trace(images.double() / 256)
+    trace = network.run(images)
+    for spikes, layer in zip(fired, trace.layers, strict=False):
+        assert layer.spikes is not None
+        expected = layer.spikes.unflatten(1, (20, *spikes.shape[3:])).movedim(4, 2)
+        assert torch.equal(spikes.bool(), expected)
+    assert trace["conv2"].spikes.any() and not trace["conv2"].spikes.all()
+    readout = list(quantized)[-1]
+    assert isinstance(readout, FakeQuantizedLayer) and len(readout.exponent.unique()) == 1
+    unit = 4 * 2.0 ** int(readout.exponent[0])
+    assert torch.equal(logits * unit, trace.logits.double())
+
+
+def test_pruned_channel_gets_a_threshold_that_fits():
+    network = small_network()
+    with torch.no_grad():
+        for layer in network:
+            layer.weight[0] = 0
+    for layer in integer_network("small", fold_network(network)).layers:
+        assert layer.weight[0].eq(0).all()
+
+
+def test_float_network_has_no_integers():
+    with pytest.raises(TypeError, match="conv1 must be a FakeQuantizedLayer, not SpikingLayer"):
+        integer_network("small", small_network())
+
+
+def test_augmentation_moves_images_and_keeps_them_in_range():
+    images = torch.zeros(200, 28, 28, dtype=torch.uint8)
+    images[:, 10:18, 10:18] = 255
+    moved = augment(images, Augmentation(), generator())
+    assert moved.dtype == torch.uint8 and len(moved.flatten(1).unique(dim=0)) == 200
+    size = moved.double().sum((1, 2)) / images[0].sum()
+    assert 0.7 < size.min() and size.max() < 1.4
+    still = Augmentation(degrees=0, scale=0, shear=0, shift=0)
+    assert torch.equal(augment(images, still, generator()), images)
+
+
+def test_training_learns_and_repeats():
+    images = small_images(96)
+    labels = torch.arange(96) % 4
+    for digit in range(4):
+        images[labels == digit, 3 * digit:3 * digit + 3] = 255
+    config = TrainingConfig(epochs=4, rate=1e-2, batch=16, augmentation=Augmentation(shift=0.5))
+    states, progress = [], []
+    for _ in range(2):
+        network = small_network()
+        pruner = MagnitudePruner([x.weight for x in network], PruningSchedule(
+            start=6, stop=16, interval=2, sparsity=0.6))
+        train(network, images, labels, config, generator(), pruner,
+              lambda *now: progress.append(now))
+        states.append(network.state_dict())
+    assert [step for step, _, _ in progress] == [*range(24), *range(24)]
+    assert progress[0][1] == config.steps(96) == 24
+    assert accuracy(network, images, labels) > 0.9
+    assert sparsity([x.weight for x in network]) == pytest.approx(0.6, abs=0.01)
+    assert all(torch.equal(states[0][field], states[1][field]) for field in states[0])
