@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target calls one Python module; nothing is decided here.
+
+PYTHON ?= python3
+VENV := .venv/bin/python
+OPTIONS = $(if $(CONFIG),--config $(CONFIG)) $(foreach text,$(SET),--set $(text))
+export PYTHON
+
+.PHONY: help dev test sim verilog train lint clean
+.DEFAULT_GOAL := help
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
+
+dev: .venv/dev.stamp  ## Set up .venv with all that developers need
+
+test: .venv/dev.stamp  ## Run the tests (PYTEST_ARGS="-k plif")
+	@$(VENV) -m pytest -n 2 $(PYTEST_ARGS)
+
+sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG, SET="field=value ...")
+	@$(VENV) -m spikeloom.verif.sim $(if $(NET),--net $(NET)) $(if $(IMAGES),--images $(IMAGES)) $(OPTIONS)
+
+verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
+	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)
+
+train: .venv/sim.stamp  ## Train the network again
+	@$(VENV) -m spikeloom.models.zoo.dual_sparse_cnn train
+
+lint: .venv/dev.stamp  ## Check style and types
+	@$(VENV) -m ruff check
+	@$(VENV) -m pyright
+
+clean:  ## Remove all that was generated, but not .venv
+	@rm -rf out .pytest_cache .ruff_cache .hypothesis
+
+.venv/%.stamp: pyproject.toml constraints.txt
+	@sh gen/bootstrap.sh $*

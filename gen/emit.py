@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a configured unit to its Verilog and to the JSON that describes it."""
+
+import json
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amaranth.back.verilog import convert
+from amaranth.lib import wiring
+
+from ..rtl.config import FTPConfig
+from .docstring import contract, summary
+from .files import write_whole
+from .ports import describe_ports
+from .units import UNITS
+
+__all__ = ["Emitted", "emit", "write_unit"]
+
+_LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """One unit as Verilog, and what a user of it must know.
+
+    Attributes
+    ----------
+    verilog : str
+        Its top module has the name of the unit.
+    description : dict
+        ``unit``, ``version``, ``licence``, ``summary``, ``config`` (fields and hash), ``ports``
+        (see `describe_ports`); as text ``latency``, ``throughput``, ``back_pressure``, ``reset``.
+    """
+
+    verilog: str
+    description: dict[str, Any]
+
+
+def emit(unit: str, config: FTPConfig) -> Emitted:
+    """Return a unit in Verilog: for the same configuration the same text, always."""
+    component = UNITS[unit](config)
+    return Emitted(_verilog(unit, component, config), _description(unit, component, config))
+
+
+def write_unit(unit: str, config: FTPConfig, folder: Path) -> list[Path]:
+    """Write ``UNIT.v`` and ``UNIT.json`` to ``folder`` and return their paths.
+
+    Raises
+    ------
+    OSError
+        A file cannot be written.
+    """
+    emitted = emit(unit, config)
+    texts = {
+        folder / f"{unit}.v": emitted.verilog,
+        folder / f"{unit}.json": json.dumps(emitted.description, indent=2) + "\n",
+    }
+    for path, text in texts.items():
+        write_whole(path, text)
+    return list(texts)
+
+
+def _verilog(unit: str, component: wiring.Component, config: FTPConfig) -> str:
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another Yosys writes other text
+    header = (f"// Spikeloom {version('spikeloom')}, unit {unit}, configuration {config.hash()}\n"
+              f"// SPDX-License-Identifier: {_LICENCE}\n")
+    modules = {unit: component, **getattr(component, "shared", {})}
+    return header + "\n".join(
+        convert(module, name=name, emit_src=False, strip_internal_attrs=True)
+        for name, module in modules.items())
+
+
+def _description(unit: str, component: wiring.Component, config: FTPConfig) -> dict[str, Any]:
+    return {
+        "unit": unit,
+        "version": version("spikeloom"),
+        "licence": _LICENCE,
+        "summary": summary(type(component)),
+        "config": {"hash": config.hash(), **config.as_dict()},
+        **contract(type(component)),
+        "ports": describe_ports(component),
+    }

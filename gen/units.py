@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units that Spikeloom emits, by the name of their Verilog module."""
+
+import difflib
+
+from amaranth.lib import wiring
+
+from ..rtl.config import ConfigError
+from ..rtl.ftp.compressor import Compressor
+from ..rtl.ftp.decompressor import Decompressor
+from ..rtl.ftp.ftp_array import FTPArray
+from ..rtl.ftp.inner_join import InnerJoin
+from ..rtl.ftp.plif import ParallelLIF
+from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
+from ..rtl.ftp.tppe import TPPE
+
+__all__ = ["UNITS", "check_unit"]
+
+UNITS: dict[str, type[wiring.Component]] = {
+    "prefix_sum_fast": PrefixSumFast,
+    "prefix_sum_laggy": PrefixSumLaggy,
+    "inner_join": InnerJoin,
+    "tppe": TPPE,
+    "plif": ParallelLIF,
+    "compressor": Compressor,
+    "decompressor": Decompressor,
+    "ftp_array": FTPArray,
+}
+
+
+def check_unit(name: str) -> None:
+    """Raise `ConfigError` unless there is a unit ``name``."""
+    if name not in UNITS:
+        near = difflib.get_close_matches(name, UNITS, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"no unit {name!r}{hint}; there are {', '.join(UNITS)}")
