@@ -40,7 +40,7 @@ def counters_layout(config: FTPConfig) -> data.StructLayout:
 class ActivityCounters(wiring.Component):
     """Count busy cycles, and what each TPPE did in them.
 
-    Latency: 1 cycle. Throughput: 1 cycle per cycle.
+    Latency: 2 cycles, of ``clear`` 1. Throughput: 1 cycle per cycle.
     Back-pressure: none.
     Reset: synchronous; clears all counters.
 
@@ -79,9 +79,10 @@ class ActivityCounters(wiring.Component):
         busy = Signal()
         activities = Signal.like(self.activities)
         m.d.sync += [busy.eq(self.busy & ~self.clear), activities.eq(self.activities)]
+        doing = [1 << activities[k].as_value() for k in range(self.config.tppes)]
         for activity in Activity:
             counter = self.counts[activity.name.lower()]
-            members = [activities[k] == activity for k in range(self.config.tppes)]
+            members = [decoded[activity.value] for decoded in doing]
             with m.If(busy):
                 m.d.sync += counter.eq(counter + sum(members[1:], members[0]))
         with m.If(busy):

@@ -110,13 +110,13 @@ class ColumnBuffer(wiring.Component):
         self._store(m, memory.write_port())
 
         read = memory.read_port()
-        place = Signal(beat_bits)
+        place = Signal(index_range(config.beat_values))
         with m.If(self.weights.en):
             m.d.sync += place.eq(self.weights.addr[:beat_bits])
         m.d.comb += [
             read.en.eq(self.weights.en),
             read.addr.eq(self.weights.addr >> beat_bits),
-            self.weights.data.eq(read.data.word_select(place, config.weight_bits)),
+            self.weights.data.eq((read.data >> place * config.weight_bits)[:config.weight_bits]),
         ]
         return m
 
@@ -124,17 +124,17 @@ class ColumnBuffer(wiring.Component):
         """Add the queue of chunks, the circular write side, and the freeing of its beats."""
         depth = self.config.column_beats
         chunk_layout = column_chunk_layout(self.config)
-        m.submodules.chunks = chunks = SyncFIFOBuffered(
-            width=chunk_layout.size, depth=self.config.column_fifo_depth
+        m.submodules.chunks = chunks = SyncFIFOBuffered(  # one more in its output register
+            width=chunk_layout.size, depth=self.config.column_fifo_depth + 1
         )
-        # a chunk stays in the second queue until its weights are read: up to 3 chunks more
+        # a chunk stays in the second queue until its weights are read: up to 2 chunks more
         m.submodules.ends = ends = SyncFIFOBuffered(
             width=depth.bit_length(), depth=self.config.column_fifo_depth + 4
         )
         beat_bits = (self.config.beat_values - 1).bit_length()
         head, tail = Signal(range(2 * depth)), Signal(range(2 * depth))  # top bit: which lap
         first = Signal(range(2 * depth))
-        head_next = (head + 1)[:len(head)]
+        head_next = Signal.like(head)
         used, length = Signal(range(depth + 1)), Signal(range(depth + 1))
         fire, fits = Signal(), Signal()
         chunk = Signal(chunk_layout)
@@ -144,6 +144,7 @@ class ColumnBuffer(wiring.Component):
             self.i.ready.eq((used != depth) & chunks.w_rdy & ends.w_rdy),
             fire.eq(self.i.valid & self.i.ready),
             fits.eq(length < self.config.chunk_beats),
+            head_next.eq(head + fits),
             write.en.eq(fire & fits),
             write.addr.eq(head[:len(head) - 1]),
             write.data.eq(self.i.p.values),
@@ -160,13 +161,11 @@ class ColumnBuffer(wiring.Component):
             self.o.valid.eq(chunks.r_rdy),
             chunks.r_en.eq(self.o.ready),
         ]
-        with m.If(fire & fits):
+        with m.If(fire):
             m.d.sync += head.eq(head_next)
-            with m.If(self.i.p.end):
-                m.d.sync += first.eq(head_next)
+        with m.If(fire & self.i.p.end):
+            m.d.sync += first.eq(head_next)
         with m.If(fire & ~fits):
             m.d.sync += self.error.eq(1)
-            with m.If(self.i.p.end):
-                m.d.sync += first.eq(head)
         with m.If(self.release):
             m.d.sync += tail.eq(ends.r_data)

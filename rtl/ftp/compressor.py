@@ -119,7 +119,7 @@ class Compressor(wiring.Component):
             advance.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(advance),
             self.busy.eq((position != 0) | ending | self.o.valid),
-            overflow.eq(self.i.valid & keep & ~ending & (filled == beat_values)),
+            overflow.eq(self.i.valid & keep & (filled == beat_values)),
         ]
         with m.If(advance):
             m.d.sync += [self.o.valid.eq(ending | overflow), ending.eq(0)]

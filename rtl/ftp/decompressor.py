@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decompressor: fiber chunks in, lane words out."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth import Array, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -39,7 +39,7 @@ class Decompressor(wiring.Component):
     the next is received. Equal in every bit to
     ``spikeloom.models.golden.decompressor.decompress``.
 
-    Latency: 3 cycles from the last beat of a chunk to its first position, if the former chunk
+    Latency: 2 cycles from the last beat of a chunk to its first position, if the former chunk
     is done. Throughput: 1 position per cycle.
     Back-pressure: a word that waits on ``o`` holds its chunk; with two chunks held ``i`` stops.
     Reset: synchronous; drops both chunks, sets all offsets to zero and clears ``error``.

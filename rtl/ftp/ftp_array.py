@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """FTP array: rows side by side, weights broadcast, one path for what comes out."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import FTPConfig
+from ..shared_module import instantiate
+from .accumulator import output_layout
 from .activity_counters import ActivityCounters, counters_layout
+from .array_layouts import array_error_layout, array_psums_layout, array_row_layout, tile_layout
 from .column_buffer import column_beat_layout
 from .compressor import Compressor, fiber_layout
-from .layouts import (
-    beat_layout,
-    channel_layout,
-    index_range,
-    lif_layout,
-    place_layout,
-    psums_layout,
-)
+from .layouts import channel_layout, index_range, place_layout, psums_layout
 from .plif import ParallelLIF
 from .tppe import TPPE, Activity
 from .transpose_buffer import TransposeBuffer
@@ -31,94 +27,6 @@ __all__ = [
 ]
 
 
-def tile_layout(config: FTPConfig) -> data.StructLayout:
-    """Return the description of a tile.
-
-    Members
-    -------
-    rows : range(P + 1)
-        Rows in the tile, 1..P.
-    emit_psums : unsigned(1)
-        Send the psums on ``o_psums``.
-    emit_spikes : unsigned(1)
-        Run the neurons and send their spikes on ``o``; takes one channel for each column.
-    lif : lif_layout()
-        Neuron model.
-    drop_single : unsigned(1)
-        Treat output words with fewer than two spikes as silent (LoAS, fine-tuned mode).
-    """
-    return data.StructLayout({
-        "rows": range(config.tppes + 1),
-        "emit_psums": unsigned(1),
-        "emit_spikes": unsigned(1),
-        "lif": lif_layout(),
-        "drop_single": unsigned(1),
-    })
-
-
-def array_row_layout(config: FTPConfig) -> data.StructLayout:
-    """Return one beat of a spike fiber on its way to a TPPE.
-
-    Members
-    -------
-    values : data.ArrayLayout(unsigned(T), V)
-        Packed lane words, lowest position first; unused places at the end are ignored.
-    end : unsigned(1)
-        Last beat of its chunk.
-    mask : unsigned(C)
-        Bit p is set if position p of the chunk is not silent; counts with ``end``.
-    last : unsigned(1)
-        Last chunk of its fiber; counts with ``end``.
-    row : range(P)
-        TPPE that the fiber is for; counts in every beat.
-    """
-    return beat_layout(config, unsigned(config.timesteps), row=index_range(config.tppes))
-
-
-def array_psums_layout(config: FTPConfig) -> data.StructLayout:
-    """Return the psums of one output neuron.
-
-    Members
-    -------
-    psums : psums_layout(config)
-        One psum for each timestep, without the bias.
-    row : range(P)
-        Row in the tile.
-    last : unsigned(1)
-        In the last column of the tile.
-    """
-    return data.StructLayout({
-        "psums": psums_layout(config),
-        "row": index_range(config.tppes),
-        "last": unsigned(1),
-    })
-
-
-def array_error_layout() -> data.StructLayout:
-    """Return what stopped the array; each bit stays set until reset.
-
-    Members
-    -------
-    row_overflow : unsigned(1)
-        A spike fiber or one of its chunks is too long.
-    column_overflow : unsigned(1)
-        A chunk of a weight fiber has too many beats.
-    length_mismatch : unsigned(1)
-        A weight fiber has not as many chunks as the spike fiber it meets.
-    tile_rows : unsigned(1)
-        The rows of a tile are not in 1..P.
-    row_index : unsigned(1)
-        A spike fiber is for a TPPE that does not exist.
-    """
-    return data.StructLayout({
-        "row_overflow": unsigned(1),
-        "column_overflow": unsigned(1),
-        "length_mismatch": unsigned(1),
-        "tile_rows": unsigned(1),
-        "row_index": unsigned(1),
-    })
-
-
 class FTPArray(wiring.Component):
     """Multiply a tile of spikes with a weight matrix and run the neurons (LoAS, MICRO 2024).
 
@@ -130,7 +38,7 @@ class FTPArray(wiring.Component):
     Equal in every bit to ``spikeloom.models.golden.ftp_array.ftp_matmul`` followed by
     ``plif`` and ``compress``.
 
-    Latency: that of `TPPE`, then 2 cycles to ``o_psums``; a block of up to ``C`` columns
+    Latency: that of `TPPE`, then 1 cycle to ``o_psums``; a block of up to ``C`` columns
     leaves on ``o`` when it is complete, row after row.
     Throughput: `P` times that of `TPPE`, at most 1 output neuron (all timesteps) per cycle.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
@@ -178,6 +86,7 @@ class FTPArray(wiring.Component):
 
     def __init__(self, config: FTPConfig):
         self.config = config
+        self.shared = {"tppe": TPPE(config)}
         super().__init__({
             "i_tile": In(stream.Signature(tile_layout(config))),
             "i_row": In(stream.Signature(array_row_layout(config))),
@@ -193,32 +102,33 @@ class FTPArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        tppes = [TPPE(self.config) for _ in range(self.config.tppes)]
-        for index, tppe in enumerate(tppes):
-            m.submodules[f"tppe_{index}"] = tppe
+        tppes = []
+        for index in range(self.config.tppes):
+            m.submodules[f"tppe_{index}"], ports = instantiate("tppe", self.shared["tppe"])
+            tppes.append(ports)
         stop = Signal()
         m.d.comb += stop.eq(self.error.as_value().any())
         for name in ("row_overflow", "column_overflow", "length_mismatch"):
             m.d.comb += self.error[name].eq(Cat(tppe.error[name] for tppe in tppes).any())
 
-        column_tile, gather_tile = self._queue_tiles(m, stop)
+        column_tile, gather_tile, held = self._queue_tiles(m, stop)
         self._load_rows(m, tppes, stop)
         active = self._broadcast(m, tppes, column_tile, stop)
         gathered = self._gather(m, tppes, gather_tile)
         sending = self._send(m, gathered)
-        m.d.comb += self.busy.eq(column_tile.valid | gather_tile.valid | sending)
+        m.d.comb += self.busy.eq(held | sending)
         self._count(m, tppes, active)
         return m
 
-    def _queue_tiles(self, m: Module, stop) -> list[stream.Interface]:
-        """Queue each tile for the columns that go in and for the results that come out."""
+    def _queue_tiles(self, m: Module, stop):
+        """Queue each tile for columns and for results; return both and whether one is held."""
         tile = tile_layout(self.config)
         streams = []
         fifos = [SyncFIFOBuffered(width=tile.size, depth=4) for _ in range(2)]
         rows = self.i_tile.p.rows
         legal, take = Signal(), Signal()
         m.d.comb += [
-            legal.eq((rows != 0) & (rows <= self.config.tppes)),
+            legal.eq((1 << rows)[1:self.config.tppes + 1].any()),
             self.i_tile.ready.eq(fifos[0].w_rdy & fifos[1].w_rdy & ~stop),
             take.eq(self.i_tile.valid & self.i_tile.ready),
         ]
@@ -233,13 +143,14 @@ class FTPArray(wiring.Component):
                 fifo.r_en.eq(queue.ready),
             ]
             streams.append(queue)
-        return streams
+        return *streams, fifos[1].level.any()
 
-    def _load_rows(self, m: Module, tppes: list[TPPE], stop) -> None:
+    def _load_rows(self, m: Module, tppes: list, stop) -> None:
         """Hand each spike fiber to its TPPE."""
-        exists = Signal()
-        m.d.comb += [exists.eq(self.i_row.p.row < len(tppes)), self.i_row.ready.eq(~stop)]
-        with m.If(self.i_row.valid & ~exists):
+        chosen = (1 << self.i_row.p.row)[:len(tppes)]
+        blocked = chosen & ~Cat(tppe.i_row.ready for tppe in tppes)
+        m.d.comb += self.i_row.ready.eq(~blocked.any() & ~stop)
+        with m.If(self.i_row.valid & ~chosen.any()):
             m.d.sync += self.error.row_index.eq(1)
         for index, tppe in enumerate(tppes):
             m.d.comb += [
@@ -247,19 +158,15 @@ class FTPArray(wiring.Component):
                 tppe.i_row.p.end.eq(self.i_row.p.end),
                 tppe.i_row.p.mask.eq(self.i_row.p.mask),
                 tppe.i_row.p.last.eq(self.i_row.p.last),
+                tppe.i_row.valid.eq(self.i_row.valid & chosen[index] & ~stop),
             ]
-            with m.If(self.i_row.p.row == index):
-                m.d.comb += [
-                    tppe.i_row.valid.eq(self.i_row.valid & ~stop),
-                    self.i_row.ready.eq(tppe.i_row.ready & ~stop),
-                ]
 
-    def _broadcast(self, m: Module, tppes: list[TPPE], tile: stream.Interface, stop) -> Signal:
+    def _broadcast(self, m: Module, tppes: list, tile: stream.Interface, stop) -> Signal:
         """Send each weight beat to all rows of the tile at once; return which those are."""
         active, blocked, flow = Signal(len(tppes)), Signal(len(tppes)), Signal()
         column = self.i_column
         m.d.comb += [
-            flow.eq(tile.valid & (blocked == 0) & ~stop),
+            flow.eq(tile.valid & ~blocked.any() & ~stop),
             column.ready.eq(flow),
             tile.ready.eq(column.valid & flow & column.p.end & column.p.last & column.p.final),
         ]
@@ -272,7 +179,7 @@ class FTPArray(wiring.Component):
             ]
         return active
 
-    def _gather(self, m: Module, tppes: list[TPPE], tile: stream.Interface) -> stream.Interface:
+    def _gather(self, m: Module, tppes: list, tile: stream.Interface) -> stream.Interface:
         """Take the results in order of column, then row; return them with their parameters."""
         gathered = stream.Signature(data.StructLayout({
             "psums": psums_layout(self.config),
@@ -282,19 +189,21 @@ class FTPArray(wiring.Component):
         })).create(path=("gathered",))
         row = Signal(index_range(len(tppes)))
         column_end, flow, take = Signal(), Signal(), Signal()
-        result = Array(tppe.o.payload for tppe in tppes)[row]
+        result, result_valid = Signal(output_layout(self.config)), Signal()
+        with m.Switch(row):
+            for index, tppe in enumerate(tppes):
+                with m.Case(index) if index < len(tppes) - 1 else m.Default():
+                    m.d.comb += [result.eq(tppe.o.payload), result_valid.eq(tppe.o.valid)]
         m.d.comb += [
             column_end.eq(row + 1 == tile.p.rows),
             flow.eq(~gathered.valid | gathered.ready),
-            take.eq(
-                tile.valid & flow & Array(tppe.o.valid for tppe in tppes)[row]
-                & (self.i_channel.valid | ~tile.p.emit_spikes)
-            ),
+            take.eq(tile.valid & flow & result_valid
+                    & (self.i_channel.valid | ~tile.p.emit_spikes)),
             self.i_channel.ready.eq(take & column_end & tile.p.emit_spikes),
             tile.ready.eq(take & column_end & result.final),
         ]
         for index, tppe in enumerate(tppes):
-            m.d.comb += tppe.o.ready.eq(take & (row == index))
+            m.d.comb += tppe.o.ready.eq(take & (1 << row)[index])
         with m.If(flow):
             m.d.sync += gathered.valid.eq(take)
         with m.If(take):
@@ -336,7 +245,7 @@ class FTPArray(wiring.Component):
         ]
         return gathered.valid | plif.o.valid | transpose.busy | compressor.busy
 
-    def _count(self, m: Module, tppes: list[TPPE], active) -> None:
+    def _count(self, m: Module, tppes: list, active) -> None:
         """Add the performance counters."""
         m.submodules.activity_counters = counters = ActivityCounters(self.config)
         m.d.comb += [

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
 from .layouts import index_range
-from .match_scanner import MatchScanner, chunk_pair_layout
+from .match_scanner import MatchScanner, chunk_pair_layout, offset_at
 from .prefix_sum import PrefixSumLaggy
 
 __all__ = ["InnerJoin", "pair_layout", "speculation_layout"]
@@ -70,13 +70,14 @@ class InnerJoin(wiring.Component):
 
     Equal in every pair to ``spikeloom.models.golden.inner_join.inner_join``.
 
-    Latency: to the first pair 2 cycles (``fast_fast``) or ``max(C/A + 1, 5)`` cycles
+    Latency: to the first pair 2 cycles (``fast_fast``) or ``max(C/A + 2, 5)`` cycles
     (``fast_laggy``, whose speculation takes 2).
     Throughput: 1 match per cycle; a chunk without a match takes 1 cycle. The laggy prefix sum
     runs for the next chunk while the former drains; chunks with matches pass it at one in
-    ``C/A`` cycles, others skip it.
-    Back-pressure: on ``o``, up to ``match_fifo_depth`` matches wait, then ``i`` stops; a wait on
-    ``o_speculation`` stops ``i``.
+    ``max(C/A, 2)`` cycles, others skip it. It costs nothing at full chunks if
+    ``match_fifo_depth`` is at least ``C/A``.
+    Back-pressure: a wait on ``o`` stops ``i``, with ``fast_laggy`` after ``match_fifo_depth + 2``
+    matches; a wait on ``o_speculation`` stops ``i``.
     Reset: synchronous; drops everything at work.
 
     Parameters
@@ -177,8 +178,8 @@ class InnerJoin(wiring.Component):
         m.submodules.spike_ranks = ranks = PrefixSumLaggy(self.config)
         waiting = data.StructLayout({"match": scanner.o.payload.shape(),
                                      "weight": signed(self.config.weight_bits)})
-        m.submodules.matches = matches = SyncFIFOBuffered(
-            width=waiting.size, depth=self.config.match_fifo_depth
+        m.submodules.matches = matches = SyncFIFOBuffered(  # one more in its output register
+            width=waiting.size, depth=self.config.match_fifo_depth + 1
         )
         self._rank(m, scanner, ranks)
         self._speculate(m, scanner, matches)
@@ -186,7 +187,7 @@ class InnerJoin(wiring.Component):
 
     def _rank(self, m: Module, scanner: MatchScanner, ranks: PrefixSumLaggy) -> None:
         """Give each chunk to the scanner, and its spike mask to the laggy prefix sum if needed."""
-        needed = (self.i.p.spike_mask & self.i.p.weight_mask) != 0
+        needed = (self.i.p.spike_mask & self.i.p.weight_mask).any()
         m.d.comb += [
             ranks.i.payload.eq(self.i.p.spike_mask),
             ranks.i.valid.eq(self.i.valid & needed & scanner.i.ready),
@@ -220,7 +221,7 @@ class InnerJoin(wiring.Component):
             matches.r_en.eq(step),
             ranks.o.ready.eq(step & head.match.hit & head.match.end),
             self.words.addr.eq(
-                head.match.spike_address + ranks.o.p.offsets[head.match.position]
+                head.match.spike_address + offset_at(ranks.o.p, head.match.position)
             ),
             self.words.en.eq(step & head.match.hit),
             self.o.p.word.eq(self.words.data),

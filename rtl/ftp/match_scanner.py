@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Match scanner: walks over the positions that two bitmasks share."""
 
-from amaranth import Cat, Module, Signal, unsigned
+from amaranth import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from ..config import FTPConfig
 from .layouts import index_range
 from .prefix_sum import PrefixSumFast
 
-__all__ = ["MatchScanner", "chunk_pair_layout", "match_layout"]
+__all__ = ["MatchScanner", "chunk_pair_layout", "match_layout", "offset_at"]
 
 
 def chunk_pair_layout(config: FTPConfig) -> data.StructLayout:
@@ -71,6 +71,13 @@ def match_layout(config: FTPConfig) -> data.StructLayout:
     })
 
 
+def offset_at(ranks: data.View, position: Value) -> Value:
+    """Return the offset of ``position`` in the result of a prefix sum."""
+    offsets = ranks.offsets.as_value()
+    width = len(ranks.offsets[0])
+    return (offsets >> position * width)[:width]
+
+
 class MatchScanner(wiring.Component):
     """Find the matches of a chunk pair, lowest position first, and where their values lie.
 
@@ -119,7 +126,7 @@ class MatchScanner(wiring.Component):
         pair = Signal(chunk_pair_layout(self.config))
         left = Signal(chunk)  # matches still to be sent
         rest, lowest = Signal(chunk), Signal(chunk)
-        step = Signal()
+        hit, end, step = Signal(), Signal(), Signal()  # apart from ``o``, lest it depend on itself
 
         m.d.comb += [
             weight_ranks.i.valid.eq(self.i.valid),
@@ -129,9 +136,11 @@ class MatchScanner(wiring.Component):
             self.holds.eq(weight_ranks.o.valid),
             rest.eq(left & (left - 1)),
             lowest.eq(left & ~rest),
-            self.o.valid.eq(self.holds & (self.o.p.hit | self.o.p.last)),
+            hit.eq(left.any()),
+            end.eq(~rest.any()),
+            self.o.valid.eq(self.holds & (hit | (pair.last & end))),
             step.eq(self.holds & (self.o.ready | ~self.o.valid)),
-            self.done.eq(step & self.o.p.end),
+            self.done.eq(step & end),
         ]
         with m.If(step):
             m.d.sync += left.eq(rest)
@@ -142,11 +151,11 @@ class MatchScanner(wiring.Component):
         position = self._encode(m, lowest)
         m.d.comb += [
             self.o.p.position.eq(position),
-            self.o.p.weight_address.eq(pair.weight_base + weight_ranks.o.p.offsets[position]),
+            self.o.p.weight_address.eq(pair.weight_base + offset_at(weight_ranks.o.p, position)),
             self.o.p.spike_address.eq(pair.spike_base),
-            self.o.p.end.eq(rest == 0),
-            self.o.p.hit.eq(left != 0),
-            self.o.p.last.eq(pair.last & self.o.p.end),
+            self.o.p.end.eq(end),
+            self.o.p.hit.eq(hit),
+            self.o.p.last.eq(pair.last & end),
             self.o.p.final.eq(pair.final),
         ]
         if self.rank_spikes:
@@ -155,7 +164,7 @@ class MatchScanner(wiring.Component):
                 spike_ranks.i.valid.eq(self.i.valid),
                 spike_ranks.i.payload.eq(self.i.p.spike_mask),
                 spike_ranks.o.ready.eq(self.done),
-                self.o.p.spike_address.eq(pair.spike_base + spike_ranks.o.p.offsets[position]),
+                self.o.p.spike_address.eq(pair.spike_base + offset_at(spike_ranks.o.p, position)),
             ]
         return m
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parallel leaky integrate-and-fire (P-LIF): all timesteps of a neuron in one pass."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -95,7 +95,7 @@ class ParallelLIF(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         neuron = self.i.payload
-        spikes = Signal(self.config.timesteps)
+        spikes = [Signal(name=f"spike_{t}") for t in range(self.config.timesteps)]
 
         membrane = None
         for t in range(self.config.timesteps):
@@ -109,7 +109,7 @@ class ParallelLIF(wiring.Component):
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid)
         with m.If(self.i.ready & self.i.valid):
-            m.d.sync += [self.o.p.word.eq(spikes), self.o.p.place.eq(neuron.place)]
+            m.d.sync += [self.o.p.word.eq(Cat(spikes)), self.o.p.place.eq(neuron.place)]
         return m
 
     def _charge(self, m: Module, t: int, neuron, membrane) -> Signal:

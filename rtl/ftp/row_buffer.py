@@ -103,13 +103,13 @@ class RowBuffer(wiring.Component):
         connect(m, flipped(self.chunks), chunks.read_port())
 
         read = words.read_port()
-        place = Signal(beat_bits)
+        place = Signal(index_range(config.beat_values))
         with m.If(self.words.en):
             m.d.sync += place.eq(self.words.addr[:beat_bits])
         m.d.comb += [
             read.en.eq(self.words.en),
             read.addr.eq(self.words.addr >> beat_bits),
-            self.words.data.eq(read.data.word_select(place, config.timesteps)),
+            self.words.data.eq((read.data >> place * config.timesteps)[:config.timesteps]),
         ]
         return m
 

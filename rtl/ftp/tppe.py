@@ -55,9 +55,10 @@ class TPPE(wiring.Component):
 
     Equal in every bit to ``spikeloom.models.golden.tppe.tppe``.
 
-    Latency: from the last beat of a weight fiber to its result 7 cycles (``fast_fast``) or
-    ``max(C/A + 6, 10)`` cycles (``fast_laggy``) if that chunk has one match.
-    Throughput: 1 match per cycle, 1 chunk without a match per cycle; see `InnerJoin`.
+    Latency: from the last beat of a weight fiber to its result 6 cycles (``fast_fast``) or
+    ``max(C/A + 6, 9)`` cycles (``fast_laggy``) if that chunk has one match.
+    Throughput: 1 match per cycle if a beat has two values or more, 1 chunk without a match per
+    cycle; see `InnerJoin`. A result takes 1 cycle (``fast_fast``) or 2 (``fast_laggy``) at least.
     Back-pressure: while a result waits on ``o`` one more is summed up, then ``i_column`` stops
     when its buffer is full. ``i_row`` stops with two spike fibers held.
     Reset: synchronous; forgets all fibers and sums and clears ``error``.
@@ -77,7 +78,7 @@ class TPPE(wiring.Component):
     activity : Out(Activity)
         What the element does in this cycle.
     error : Out(tppe_error_layout())
-        Fibers that do not fit; the psums are void then.
+        Fibers that do not fit; their psums are void, those of later fibers are right.
     """
 
     i_row: stream.Interface

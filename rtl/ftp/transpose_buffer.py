@@ -95,11 +95,13 @@ class TransposeBuffer(wiring.Component):
         with m.If(fire & place.column_end):
             m.d.sync += column.eq(Mux(complete, 0, column + 1))
         with m.If(complete):
-            m.d.sync += [
-                blocks[bank].last_row.eq(place.row), blocks[bank].last_column.eq(column),
-                blocks[bank].last.eq(place.last), blocks[bank].drop_single.eq(place.drop_single),
-                bank.eq(~bank),
-            ]
+            m.d.sync += bank.eq(~bank)
+        for index, block in enumerate(blocks):
+            with m.If(complete & (bank == index)):
+                m.d.sync += [
+                    block.last_row.eq(place.row), block.last_column.eq(column),
+                    block.last.eq(place.last), block.drop_single.eq(place.drop_single),
+                ]
         return begun
 
     def _send(self, m: Module, read, blocks, full, release) -> None:
