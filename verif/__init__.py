@@ -1,0 +1,1 @@
+"""Proof: testbenches, network runs, netlist checks."""

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that several tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from spikeloom.gen.emit import Emitted, emit
+from spikeloom.gen.presets import load_config
+from spikeloom.gen.units import UNITS
+
+_EMITTED: dict[str, Emitted] = {}
+
+
+@pytest.fixture(params=UNITS)
+def unit(request) -> str:
+    """Each unit in turn."""
+    return request.param
+
+
+@pytest.fixture
+def tiny():
+    """The smallest preset."""
+    return load_config("tiny")
+
+
+@pytest.fixture
+def emitted(unit, tiny) -> Emitted:
+    """The unit, emitted once for all tests of this process."""
+    if unit not in _EMITTED:
+        _EMITTED[unit] = emit(unit, tiny)
+    return _EMITTED[unit]
+
+
+@pytest.fixture
+def root() -> Path:
+    """The folder of the package: the root of the repository in a checkout."""
+    return Path(__file__).parent.parent

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesis of an emitted unit: its netlist, its cells, and the state that got lost on the way."""
+
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .build import Design, locked
+from .toolchain import package_folder, run
+
+__all__ = ["Netlist", "synthesize"]
+
+_SHELL = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+for command in open(sys.argv[1]).read().splitlines():
+    design.run_pass(command)
+"""
+_LATCHES = re.compile(r"\$_?(dlatch|adlatch|sr|DLATCH|SR)")
+# Bits of one vector depend on each other; a few transactions do not repay an optimizing compiler.
+_ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT",
+              "-CFLAGS", "-O0")
+
+Module = dict[str, Any]  # of Yosys's JSON
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A unit mapped to iCE40 cells.
+
+    Attributes
+    ----------
+    design : Design
+        For the simulator, cell models included.
+    cells : Counter[str]
+        Number of cells of each type.
+    latches : list[str]
+        Cells that hold a value without a clock edge; there must be none.
+    lost : dict[str, list[int]]
+        Bits of registers that the RTL declares and that synthesis found constant or unused.
+    lost_memories : list[str]
+        Memories that are gone or smaller than declared.
+    """
+
+    design: Design
+    cells: Counter[str]
+    latches: list[str]
+    lost: dict[str, list[int]]
+    lost_memories: list[str]
+
+
+def synthesize(unit: str, verilog: str, folder: Path) -> Netlist:
+    """Synthesize the Verilog of ``unit`` for iCE40, with all files and the log in ``folder``.
+
+    Yosys's own checks run before and after: no combinational loop, no wire with two drivers or
+    none. What is in ``folder`` already is used if it comes of the same Verilog and script.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing, or a pass or a check failed: with the end of the log.
+    """
+    source, declared, reduced, mapped, result = (
+        folder / name for name in ("unit.v", "declared.json", "reduced.json", "mapped.json",
+                                   f"{unit}.v"))
+    with locked(folder):
+        _yosys(folder, source, verilog, [
+            f"read_verilog {source}", f"hierarchy -check -top {unit}", "proc", "flatten",
+            "check -assert", f"write_json {declared}", "design -save declared",
+            f"synth -run coarse:fine -top {unit}", "opt -full", f"write_json {reduced}",
+            "design -load declared", "opt_clean -purge", f"synth_ice40 -top {unit}",
+            "check -assert", f"write_json {mapped}", f"write_verilog -noattr {result}",
+        ])
+    before, after, final = (json.loads(path.read_text())["modules"][unit]
+                            for path in (declared, reduced, mapped))
+    models = package_folder("pyosys", "dev") / "share" / "ice40" / "cells_sim.v"
+    return Netlist(
+        Design(top=unit, verilog=result.read_text(), libraries=(models,), arguments=_ARGUMENTS),
+        Counter(cell["type"] for cell in final["cells"].values()),
+        _latches(before) + _latches(final), _lost(before, after),
+        [name for name, bits in _memories(before).items() if _memories(after).get(name) != bits])
+
+
+def _yosys(folder: Path, source: Path, verilog: str, commands: list[str]) -> None:
+    """Run ``commands`` on ``verilog``, unless that was done before."""
+    script, log, done = (folder / name for name in ("script.ys", "yosys.log", "done"))
+    text = "\n".join(commands) + "\n"
+    key = hashlib.sha256("\0".join([verilog, text, version("pyosys")]).encode()).hexdigest()
+    if done.exists() and done.read_text() == key:
+        return
+    done.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+    source.write_text(verilog)
+    script.write_text(text)
+    run([sys.executable, "-c", _SHELL, str(script)], log)
+    done.write_text(key)
+
+
+def _latches(module: Module) -> list[str]:
+    return [name for name, cell in module["cells"].items() if _LATCHES.match(cell["type"])]
+
+
+def _lost(before: Module, after: Module) -> dict[str, list[int]]:
+    """Return the register bits of ``before`` that no register or memory of ``after`` holds."""
+    registers = {bit for cell in before["cells"].values() if cell["type"] == "$dff"
+                 for bit in cell["connections"]["Q"]}
+    held = {bit for cell in after["cells"].values()
+            for port in ("Q", "RD_DATA") for bit in cell["connections"].get(port, [])}
+    kept: set[int] = set()
+    names: dict[int, tuple[str, int]] = {}
+    for name, net in before["netnames"].items():
+        if name.startswith("$"):  # made by the Verilog reader
+            continue
+        there = after["netnames"].get(name, {"bits": []})["bits"]
+        for index, bit in enumerate(net["bits"]):
+            if bit in registers:
+                names[bit] = max(names.get(bit, ("", 0)), (name, index), key=_exactness)
+                if index < len(there) and there[index] in held:
+                    kept.add(bit)
+    lost: dict[str, list[int]] = {}
+    for bit in registers & names.keys() - kept:
+        name, index = names[bit]
+        lost.setdefault(name, []).append(index)
+    return {name: sorted(bits) for name, bits in sorted(lost.items())}
+
+
+def _exactness(place: tuple[str, int]) -> tuple[bool, int, int, str]:
+    """Rank the names of one bit: the best says the most of where it is and what it is."""
+    name = place[0]
+    return "$" not in name and bool(name), name.count("."), len(name), name
+
+
+def _memories(module: Module) -> dict[str, int]:
+    """Return the bits of each memory."""
+    found = {name: memory["width"] * memory["size"]
+             for name, memory in module.get("memories", {}).items()}
+    for cell in module["cells"].values():
+        if cell["type"] == "$mem_v2":
+            parameters = cell["parameters"]
+            name = parameters["MEMID"].removeprefix("\\")
+            found[name] = int(parameters["WIDTH"], 2) * int(parameters["SIZE"], 2)
+    return found

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every unit synthesizes: no latch, no state lost by mistake, and the netlist still works."""
+
+import re
+
+import pytest
+
+from spikeloom.gen.units import UNITS
+from spikeloom.verif.build import OUT
+from spikeloom.verif.mutants import CONFIG
+from spikeloom.verif.netlist import synthesize
+from spikeloom.verif.runner import Run, emitted, run_bench
+from spikeloom.verif.toolchain import ToolError
+
+# Look-up tables, flip-flop bits, block RAMs at CONFIG; a change beyond TOLERANCE wants a look.
+CELLS = {
+    "prefix_sum_fast": (27, 23, 0),
+    "prefix_sum_laggy": (30, 62, 0),
+    "inner_join": (177, 170, 0),
+    "tppe": (591, 524, 2),
+    "plif": (1197, 10, 0),
+    "compressor": (89, 70, 0),
+    "decompressor": (106, 95, 1),
+    "ftp_array": (2930, 1574, 5),
+}
+TOLERANCE = 0.15
+
+# Register bits that may go, with the reason.
+DISPENSABLE = {
+    r"(.*\.)?o__payload\.offsets\[(?P<position>\d+)\]":
+        "the offset of position p is at most p, so its highest bits are zero",
+    r"(.*\.)?(weight|spike)_ranks\.o__payload\.count":
+        "the scanner needs only the offsets of a prefix sum",
+    r"column__payload\.(emit_.*|lif\..*|drop_single)":
+        "of a tile, the columns need only its number of rows",
+}
+
+
+@pytest.fixture(scope="module")
+def netlists():
+    """Netlists by unit, each made once."""
+    return {}
+
+
+@pytest.fixture
+def netlist(unit, netlists):
+    if unit not in netlists:
+        netlists[unit] = synthesize(unit, emitted(unit, CONFIG), OUT / "netlist" / unit)
+    return netlists[unit]
+
+
+def _may_go(register, bits):
+    reason = next(filter(None, (re.fullmatch(text, register) for text in DISPENSABLE)), None)
+    if reason and "position" in reason.groupdict():
+        return min(bits) >= int(reason["position"]).bit_length()
+    return bool(reason)
+
+
+def test_every_unit_has_an_expectation():
+    assert list(CELLS) == list(UNITS)
+
+
+def test_nothing_is_lost(netlist):
+    assert not netlist.latches
+    assert not netlist.lost_memories
+    lost = {name: bits for name, bits in netlist.lost.items() if not _may_go(name, bits)}
+    assert not lost, f"synthesis removed {lost}"
+
+
+def test_size_is_as_expected(unit, netlist):
+    cells = netlist.cells
+    flip_flops = sum(count for kind, count in cells.items() if kind.startswith("SB_DFF"))
+    found = (cells["SB_LUT4"], flip_flops, cells["SB_RAM40_4K"])
+    for got, expected in zip(found, CELLS[unit], strict=True):
+        assert got == pytest.approx(expected, rel=TOLERANCE, abs=4), f"{found} cells"
+
+
+def test_netlist_passes_the_bench(unit, netlist):
+    bench = UNITS[unit].__module__.rpartition(".")[2]
+    run_bench(Run(unit=unit, config=CONFIG, bench=f"tb_{bench}", design=netlist.design,
+                  tests=r"matches_golden(/\w+=0\.[1-9]\d*)+$"))
+
+
+def test_lost_state_is_noticed():
+    verilog = """module unit(clk, i, o);
+  input clk;
+  input [1:0] i;
+  output o;
+  reg [1:0] used;
+  reg [2:0] stuck = 0;
+  reg unread;
+  always @(posedge clk) begin
+    used <= i;
+    stuck <= stuck & {2'b0, i[0]};
+    unread <= i[0] ^ i[1];
+  end
+  assign o = ^{used, stuck};
+endmodule
+"""
+    lost = synthesize("unit", verilog, OUT / "netlist" / "lost").lost
+    assert lost == {"stuck": [1, 2], "unread": [0]}
+
+
+@pytest.mark.parametrize("statement, text", [
+    ("always @* if (i) o = 1;", ""),
+    ("assign o = o ^ i;", "logic loop"),
+])
+def test_bad_logic_is_noticed(statement, text, tmp_path):
+    kind = "reg" if statement.startswith("always") else "wire"
+    verilog = f"module unit(i, o);\ninput i;\noutput o;\n{kind} o;\n{statement}\nendmodule\n"
+    if text:
+        with pytest.raises(ToolError, match=text):
+            synthesize("unit", verilog, tmp_path)
+    else:
+        assert synthesize("unit", verilog, tmp_path).latches

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test equipment itself: pauses as asked for, and rule breakers are caught."""
+
+import itertools
+import random
+
+import pytest
+
+from spikeloom.rtl.config import FTPConfig
+from spikeloom.verif.build import Design
+from spikeloom.verif.runner import BenchFailure, Run, run_bench
+from spikeloom.verif.streams import pauses
+
+CONFIG = FTPConfig(chunk=8, laggy_adders=8, beat_values=1)
+UNIT = """module prefix_sum_fast(clk, rst, i__valid, i__ready, i__payload, o__valid, o__ready,
+    o__payload);
+  input clk;
+  input rst;
+  input i__valid;
+  output i__ready;
+  input [7:0] i__payload;
+  output o__valid;
+  input o__ready;
+  output [27:0] o__payload;
+  reg [7:0] count;
+  always @(posedge clk) count <= rst ? 0 : count + 1;
+  assign i__ready = {ready};
+  assign o__valid = {valid};
+  assign o__payload = {payload};
+endmodule
+"""
+
+
+def _take(probability, burst, count=20000):
+    return list(itertools.islice(pauses(random.Random(1), probability, burst), count))
+
+
+@pytest.mark.parametrize("probability", [0, 0.1, 0.5, 0.9, 1])
+@pytest.mark.parametrize("burst", [1, 4])
+def test_share_of_pauses(probability, burst):
+    found = _take(probability, burst)
+    assert sum(found) / len(found) == pytest.approx(probability, abs=0.03)
+
+
+def test_length_of_pauses():
+    runs = [len(list(group)) for paused, group in itertools.groupby(_take(0.5, 8)) if paused]
+    assert sum(runs) / len(runs) == pytest.approx(8, rel=0.1)
+
+
+def test_pauses_repeat_with_their_seed():
+    assert _take(0.3, 2) == _take(0.3, 2)
+
+
+@pytest.mark.parametrize("probability, burst", [(-0.1, 1), (1.1, 1), (0.5, 0.5)])
+def test_pauses_out_of_range(probability, burst):
+    with pytest.raises(ValueError, match="pauses need a probability in 0..1 and a burst of at"):
+        next(pauses(random.Random(1), probability, burst))
+
+
+@pytest.mark.parametrize("text, ready, valid, payload", [
+    (r"o: valid withdrawn in cycle \d+", "1", "count[0]", "0"),
+    (r"o: payload changed in cycle \d+ from 0x\w+ to 0x\w+", "1", "1", "{20'b0, count}"),
+    (r"o: 0 of 100 transfers, none in 100000 cycles", "0", "0", "0"),
+])
+def test_rule_breakers_are_caught(text, ready, valid, payload):
+    verilog = UNIT.replace("{ready}", ready).replace("{valid}", valid).replace(
+        "= {payload}", f"= {payload}")
+    with pytest.raises(BenchFailure, match=text) as failure:
+        run_bench(Run(unit="prefix_sum_fast", config=CONFIG, bench="tb_prefix_sum", seed=5,
+                      design=Design(top="prefix_sum_fast", verilog=verilog),
+                      tests="matches_golden.*stalls=0.5"))
+    message = str(failure.value)
+    assert "seed 5" in message
+    assert ("with waves: python -m spikeloom.verif.runner prefix_sum_fast --bench tb_prefix_sum "
+            "--seed 5 --waves --set chunk=8") in message
+
+
+def test_no_test_is_no_success():
+    with pytest.raises(BenchFailure, match="no test ran|without a result"):
+        run_bench(Run(unit="prefix_sum_fast", config=CONFIG, bench="tb_prefix_sum",
+                      tests="no_such_test"))
