@@ -2,6 +2,7 @@
 """The command line: ``spikeloom verilog``."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from .units import UNITS, check_unit
 __all__ = ["main"]
 
 _app = App(name="spikeloom", help="Spiking neural networks as verified hardware.",
-           version=version("spikeloom"))
+           version=version("spikeloom"), result_action="return_value")
 
 
 @_app.command
@@ -49,10 +50,17 @@ def verilog(
     return 0
 
 
-def main() -> int:
-    """Run the command line; return 2, with one line on stderr, if the user is to mend a thing."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; return 2, with one line on stderr, if the user is to mend a thing.
+
+    Parameters
+    ----------
+    words : Sequence[str]
+        Without the command's name; those that Python was started with if None.
+    """
     try:
-        return _app(exit_on_error=False, print_error=False) or 0
+        return _app(sys.argv[1:] if words is None else words,
+                    exit_on_error=False, print_error=False) or 0
     except (ConfigError, CycloptsError, OSError) as error:
         print("spikeloom:", " ".join(str(error).split()), file=sys.stderr)
         return 2

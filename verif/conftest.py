@@ -4,10 +4,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from spikeloom.gen.emit import Emitted, emit
 from spikeloom.gen.presets import load_config
 from spikeloom.gen.units import UNITS
+
+torch.set_num_threads(1)  # tests share the cores, and the products are small
 
 _EMITTED: dict[str, Emitted] = {}
 

@@ -13,7 +13,6 @@ from ..rtl.ftp.array_layouts import tile_layout
 from ..rtl.ftp.column_buffer import column_chunk_layout
 from ..rtl.ftp.compressor import compressor_input_layout
 from ..rtl.ftp.layouts import lif_layout
-from ..rtl.ftp.match_scanner import match_layout
 from ..rtl.ftp.plif import plif_input_layout
 
 __all__ = ["CONFIG", "MUTANTS", "Mutant", "PatchError", "patched"]
@@ -78,7 +77,6 @@ def patched(mutant: Mutant, verilog: str) -> str:
 
 _T, _C = CONFIG.timesteps, CONFIG.chunk
 _LAST = column_chunk_layout(CONFIG)["last"].offset
-_END = match_layout(CONFIG)["end"].offset
 _DROP = compressor_input_layout(CONFIG)["drop_single"].offset
 _SPIKES = tile_layout(CONFIG)["emit_spikes"].offset
 _SOFT = plif_input_layout(CONFIG)["lif"].offset + lif_layout()["soft_reset"].offset
@@ -93,7 +91,7 @@ MUTANTS: dict[str, Mutant] = {
         replacement=rf"\1 & ~{_C}'h1;"),
     "ranks_released_early": Mutant(
         unit="inner_join", module="",
-        pattern=rf"( = {_NET}) & r_data\[{_END}\];", replacement=r"\1;"),
+        pattern=rf"(assign \\o__ready\$\d+  = {_NET}) & r_data\[\d+\];", replacement=r"\1;"),
     "pair_lost_in_stall": Mutant(
         unit="inner_join", module="",
         pattern=rf"(assign {_NET} = {_NET} \|) o__ready;", replacement=r"\1 1'h1;"),

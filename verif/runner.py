@@ -165,7 +165,7 @@ def _digest(*texts: str) -> str:
 
 
 _app = App(name="python -m spikeloom.verif.runner", help="Run one bench on one unit.",
-           version_flags=[])
+           version_flags=[], result_action="return_value")
 
 
 @_app.default

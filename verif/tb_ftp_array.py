@@ -22,7 +22,7 @@ from .stimuli import CORNERS, Product, random_product
 from .streams import cycle
 
 __all__ = ["Pauses", "counts_and_clears", "covers_corner", "drops_single_spikes",
-           "keeps_its_pace", "matches_golden", "psum_tiles_take_no_channel",
+           "keeps_its_pace", "leaves_tppes_idle", "matches_golden", "psum_tiles_take_no_channel",
            "restarts_after_reset", "run_tiles", "runs_neurons_without_a_match", "waits_for"]
 
 
@@ -145,10 +145,23 @@ async def matches_golden(dut: Any, inputs: float, psums: float, fibers: float) -
 @cocotb.test()
 @cocotb.parametrize(slow=[cocotb.Param(name, name=name) for name in Pauses.__annotations__])
 async def waits_for(dut: Any, slow: str) -> None:
-    """One stream alone is slow; nothing is lost and nothing repeated."""
+    """One stream alone is slow: nothing is lost or repeated, and the counters name the cause."""
     bench = await Bench.start(dut)
     tiles = [_tile(bench, bench.config.tppes, 3) for _ in range(6)]
     await run_tiles(bench, tiles, Pauses(**{slow: 0.9}))
+    counts = bench.read("counters")
+    causes = {"i_row": "stall_row", "i_column": "stall_column", "o_psums": "stall_output"}
+    if slow in causes:
+        assert 4 * counts[causes[slow]] > counts["cycles"]
+
+
+@cocotb.test()
+async def leaves_tppes_idle(dut: Any) -> None:
+    """TPPEs without a row count as idle in all cycles, the others when their columns are done."""
+    bench = await Bench.start(dut)
+    await run_tiles(bench, [_tile(bench, 1, 5)], Pauses(i_column=0.5))
+    counts = bench.read("counters")
+    assert counts["idle"] > (bench.config.tppes - 1) * counts["cycles"]
 
 
 @cocotb.test()

@@ -74,8 +74,6 @@ def test_fields_cover_their_port(emitted):
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_lint(unit, preset, tmp_path, root):
-    if unit == "ftp_array" and preset != "tiny":
-        pytest.skip("16 TPPEs take half a minute to emit and hold nothing that one does not")
     path = tmp_path / f"{unit}.v"
     path.write_text(runner.emitted(unit, load_config(preset)))
     done = subprocess.run(["verilator_bin", "--lint-only", "-Wall", root / "verif" / "lint.vlt",

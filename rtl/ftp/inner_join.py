@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
 from .layouts import index_range
-from .match_scanner import MatchScanner, chunk_pair_layout, offset_at
+from .match_scanner import MatchScanner, chunk_pair_layout, match_layout, offset_at
 from .prefix_sum import PrefixSumLaggy
 
 __all__ = ["InnerJoin", "pair_layout", "speculation_layout"]
@@ -176,13 +176,16 @@ class InnerJoin(wiring.Component):
     def _join_laggy(self, m: Module, scanner: MatchScanner) -> None:
         """Read the weight, speculate, and read the lane word when its rank is known."""
         m.submodules.spike_ranks = ranks = PrefixSumLaggy(self.config)
-        waiting = data.StructLayout({"match": scanner.o.payload.shape(),
-                                     "weight": signed(self.config.weight_bits)})
+        match = data.StructLayout({  # its weight has been read
+            name: field.shape for name, field in match_layout(self.config)
+            if name != "weight_address"
+        })
+        waiting = data.StructLayout({"match": match, "weight": signed(self.config.weight_bits)})
         m.submodules.matches = matches = SyncFIFOBuffered(  # one more in its output register
             width=waiting.size, depth=self.config.match_fifo_depth + 1
         )
         self._rank(m, scanner, ranks)
-        self._speculate(m, scanner, matches)
+        self._speculate(m, scanner, matches, Signal(match))
         self._resolve(m, ranks, matches, data.View(waiting, matches.r_data))
 
     def _rank(self, m: Module, scanner: MatchScanner, ranks: PrefixSumLaggy) -> None:
@@ -195,10 +198,10 @@ class InnerJoin(wiring.Component):
             self.i.ready.eq(scanner.i.ready & (ranks.i.ready | ~needed)),
         ]
 
-    def _speculate(self, m: Module, scanner: MatchScanner, matches: SyncFIFOBuffered) -> None:
+    def _speculate(self, m: Module, scanner: MatchScanner, matches: SyncFIFOBuffered,
+                   match: data.View) -> None:
         """Send each weight ahead, and queue it with its match."""
         valid, flow = Signal(), Signal()
-        match = Signal.like(scanner.o.payload)
         m.d.comb += [
             flow.eq(~valid | (self.o_speculation.ready & matches.w_rdy)),
             scanner.o.ready.eq(flow),
@@ -210,7 +213,8 @@ class InnerJoin(wiring.Component):
             matches.w_data.eq(Cat(match, self.weights.data)),
         ]
         with m.If(flow):
-            m.d.sync += [valid.eq(scanner.o.valid), match.eq(scanner.o.payload)]
+            m.d.sync += valid.eq(scanner.o.valid)
+            m.d.sync += [match[name].eq(scanner.o.p[name]) for name, _ in match.shape()]
 
     def _resolve(self, m: Module, ranks: PrefixSumLaggy, matches: SyncFIFOBuffered, head) -> None:
         """Read the lane word of the oldest match and send the pair."""

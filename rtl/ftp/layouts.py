@@ -88,7 +88,15 @@ def lif_layout() -> data.StructLayout:
 
 
 def channel_layout(config: FTPConfig) -> data.StructLayout:
-    """Return the neuron parameters of one output channel, in units of the psum."""
+    """Return the neuron parameters of one output channel, in units of the psum.
+
+    Members
+    -------
+    bias : signed(psum_bits)
+        Added to the psum at each timestep.
+    threshold : signed(psum_bits)
+        The neuron fires at or above it.
+    """
     return data.StructLayout({
         "bias": signed(config.psum_bits),
         "threshold": signed(config.psum_bits),

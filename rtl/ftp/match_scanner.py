@@ -123,7 +123,10 @@ class MatchScanner(wiring.Component):
         m = Module()
         chunk = self.config.chunk
         m.submodules.weight_ranks = weight_ranks = PrefixSumFast(self.config)
-        pair = Signal(chunk_pair_layout(self.config))
+        layout = chunk_pair_layout(self.config)
+        pair = Signal(data.StructLayout({  # the masks live on in ``left`` and the ranks
+            name: layout[name].shape for name in ("spike_base", "weight_base", "last", "final")
+        }))
         left = Signal(chunk)  # matches still to be sent
         rest, lowest = Signal(chunk), Signal(chunk)
         hit, end, step = Signal(), Signal(), Signal()  # apart from ``o``, lest it depend on itself
@@ -146,7 +149,7 @@ class MatchScanner(wiring.Component):
             m.d.sync += left.eq(rest)
         with m.If(self.i.ready & self.i.valid):
             m.d.sync += left.eq(self.i.p.spike_mask & self.i.p.weight_mask)
-            m.d.sync += pair.eq(self.i.payload)
+            m.d.sync += [pair[name].eq(self.i.p[name]) for name, _ in pair.shape()]
 
         position = self._encode(m, lowest)
         m.d.comb += [

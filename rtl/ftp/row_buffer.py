@@ -13,7 +13,19 @@ __all__ = ["RowBuffer", "row_beat_layout", "row_chunk_layout"]
 
 
 def row_beat_layout(config: FTPConfig) -> data.StructLayout:
-    """Return one beat of a spike fiber, as `layouts.beat_layout` describes it."""
+    """Return one beat of a spike fiber.
+
+    Members
+    -------
+    values : data.ArrayLayout(unsigned(T), V)
+        Packed lane words, lowest position first; unused places at the end are ignored.
+    end : unsigned(1)
+        Last beat of its chunk; the fields below count in this beat only.
+    mask : unsigned(C)
+        Bit p is set if position p of the chunk is not silent.
+    last : unsigned(1)
+        Last chunk of its fiber.
+    """
     return beat_layout(config, unsigned(config.timesteps))
 
 

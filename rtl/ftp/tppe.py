@@ -120,13 +120,15 @@ class TPPE(wiring.Component):
             self.error.row_overflow.eq(row.error),
             self.error.column_overflow.eq(column.error),
         ]
+        waited = Signal()  # the pair was there a cycle ago; it is the join that lost this one
+        m.d.sync += waited.eq(join.i.valid & ~join.i.ready)
         waits_output = self.o.valid & ~self.o.ready
         blocked = Mux(waits_output, Activity.STALL_OUTPUT, Activity.STALL_JOIN)
         with m.If(join.match):
             m.d.comb += self.activity.eq(Activity.MATCH)
         with m.Elif(join.done):
             m.d.comb += self.activity.eq(Activity.EMPTY)
-        with m.Elif(join.holds | (join.i.valid & ~join.i.ready)):
+        with m.Elif(join.holds | (join.i.valid & (waited | ~join.i.ready))):
             m.d.comb += self.activity.eq(blocked)
         with m.Elif(column.o.valid & ~row_ready):
             m.d.comb += self.activity.eq(Activity.STALL_ROW)
@@ -168,6 +170,6 @@ class TPPE(wiring.Component):
             m.d.sync += bank.eq(~bank)
         with m.If(valid & join.i.ready):
             m.d.sync += row_over.eq(~chunk.last & (row_over | row.chunks.data.last))
-            with m.If(~row_over & (chunk.last != row.chunks.data.last)):
+            with m.If(chunk.last != row.chunks.data.last):
                 m.d.sync += self.error.length_mismatch.eq(1)
         return row_ready

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what it writes, and one line for each mistake."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from spikeloom.gen.cli import main
+from spikeloom.gen.files import write_whole
+
+
+@pytest.fixture
+def spikeloom(monkeypatch, capsys, tmp_path):
+    """Run a command in an empty folder; return status, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        status = main(words)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_writes_verilog_and_json(spikeloom, tmp_path):
+    status, out, err = spikeloom("verilog", "plif", "compressor", "--config", "tiny",
+                                 "--set", "timesteps=3", "--set", "weight_bits=5")
+    folder = tmp_path / "out" / "verilog"
+    assert (status, err) == (0, "")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "compressor.json", "compressor.v", "plif.json", "plif.v"]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        f"out/verilog/{name}" for name in ("plif.v", "plif.json", "compressor.v",
+                                           "compressor.json")]
+    config = json.loads((folder / "plif.json").read_text())["config"]
+    assert (config["timesteps"], config["weight_bits"], config["chunk"]) == (3, 5, 32)
+
+
+def test_other_folder(spikeloom, tmp_path):
+    assert spikeloom("verilog", "plif", "--config", "tiny", "--out", "a/b")[0] == 0
+    assert (tmp_path / "a" / "b" / "plif.v").exists()
+
+
+@pytest.mark.parametrize("words, text", [
+    (["verilog", "plfi"], "no unit 'plfi', did you mean 'plif'?; there are prefix_sum_fast, "),
+    (["verilog", "plif", "nope"], "no unit 'nope'; there are "),
+    (["verilog", "--config", "lobs"], "no preset 'lobs', did you mean 'loas'?"),
+    (["verilog", "plif", "--set", "chunk=9"], "preset loas: chunk must be a multiple of 8"),
+    (["verilog", "plif", "--set", "chnk=8"], "no field 'chnk', did you mean 'chunk'?"),
+    (["verilog", "--nope"], "--nope"),
+    (["verilag"], "verilag"),
+    (["verilog", "plif", "--out", "/proc/nowhere"], "/proc/nowhere"),
+])
+def test_mistakes(spikeloom, tmp_path, words, text):
+    status, out, err = spikeloom(*words)
+    assert (status, out) == (2, "")
+    assert err.startswith("spikeloom: ") and err.count("\n") == 1 and text in err
+    assert not list(tmp_path.iterdir()), "nothing may be written"
+
+
+def test_help_and_version():
+    for words, text in ((["--help"], "verilog"), (["verilog", "--help"], "--config"),
+                        (["--version"], "0.1.0")):
+        done = subprocess.run([sys.executable, "-m", "spikeloom.gen", *words], text=True,
+                              capture_output=True)
+        assert done.returncode == 0 and text in done.stdout
+
+
+def test_files_are_whole_or_absent(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_whole(path, "first")
+    write_whole(path, "second")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\ud800")
+    assert path.read_text() == "second"
+    assert list(path.parent.iterdir()) == [path]
