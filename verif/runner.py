@@ -9,6 +9,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,17 +18,18 @@ from xml.etree import ElementTree
 
 import find_libpython
 from cocotb_tools import config as cocotb_config
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from ..gen.emit import emit
 from ..gen.files import write_whole
 from ..gen.presets import DEFAULT_PRESET, load_config
+from ..gen.units import check_unit
 from ..rtl.config import ConfigError, FTPConfig
 from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE, UNIT_VARIABLE
 from .build import OUT, Design, build, locked
 from .toolchain import ToolError, environment
 
-__all__ = ["BenchFailure", "Run", "emitted", "run_bench"]
+__all__ = ["BenchFailure", "Run", "emitted", "main", "run_bench"]
 
 _TIME_LIMIT = 900  # seconds of one run; a bench gives up by itself long before
 
@@ -60,7 +62,10 @@ class Run:
     def command(self) -> str:
         """Return the shell command that repeats this run with waves."""
         defaults = load_config(DEFAULT_PRESET).as_dict()
-        words = ["python", "-m", "spikeloom.verif.runner", self.unit, "--bench", self.bench,
+        python = Path(sys.executable)
+        if python.is_relative_to(Path.cwd()):
+            python = python.relative_to(Path.cwd())
+        words = [str(python), "-m", "spikeloom.verif.runner", self.unit, "--bench", self.bench,
                  "--seed", str(self.seed), "--waves"]
         for name, value in self.config.as_dict().items():
             if value != defaults[name]:
@@ -77,7 +82,14 @@ class Run:
 
 
 def emitted(unit: str, config: FTPConfig) -> str:
-    """Return the Verilog of a unit; emitted anew only when the generator's sources changed."""
+    """Return the Verilog of a unit; emitted anew only when the generator's sources changed.
+
+    Raises
+    ------
+    ConfigError
+        There is no such unit.
+    """
+    check_unit(unit)
     package = Path(__file__).parent.parent
     sources = sorted([*package.glob("rtl/**/*.py"), *package.glob("gen/*.py")])
     key = _digest(version("amaranth"), version("spikeloom"), *(
@@ -169,60 +181,63 @@ _app = App(name="python -m spikeloom.verif.runner", help="Run one bench on one u
 
 
 @_app.default
-def _main(
+def _run(
     unit: str,
     *,
     bench: str,
     config: str = DEFAULT_PRESET,
-    overrides: Annotated[tuple[str, ...],
-                         Parameter(name="--set", negative="", show_default=False)] = (),
+    overrides: Annotated[tuple[str, ...], Parameter(
+        name="--set", negative="", show_default=False,
+        help="field=value, in place of the preset's; again for more.")] = (),
     seed: int = 1,
     parameters: str = "{}",
     tests: str = "",
     waves: bool = False,
     verilog: Path | None = None,
-    library: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    argument: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-) -> int:
+    library: Annotated[tuple[Path, ...], Parameter(
+        negative="", show_default=False, help="Further Verilog source that it needs.")] = (),
+    argument: Annotated[tuple[str, ...], Parameter(
+        negative="", show_default=False, help="Further Verilator argument for it.")] = (),
+) -> Path:
     """Run one bench on one unit.
 
     Parameters
     ----------
-    unit
-        Name of the unit.
     bench
         Module of the bench, such as tb_plif.
     config
         Preset, or path of a TOML file.
-    overrides
-        field=value; again for more.
-    seed
-        Seed of the bench.
     parameters
         JSON object for the bench.
     tests
         Regular expression: only the tests it finds.
     waves
-        Write a VCD file.
+        Write a VCD file beside the log.
     verilog
         Verilog to run in place of the unit's own.
-    library
-        Further Verilog source that it needs.
-    argument
-        Further Verilator argument.
     """
+    design = verilog and Design(top=unit, verilog=verilog.read_text(), libraries=library,
+                                arguments=argument)
+    return run_bench(Run(unit=unit, config=load_config(config, overrides), bench=bench, seed=seed,
+                         parameters=json.loads(parameters), tests=tests, design=design,
+                         waves=waves))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; return 1 if the bench failed, 2 if it could not run."""
     try:
-        design = verilog and Design(top=unit, verilog=verilog.read_text(), libraries=library,
-                                    arguments=argument)
-        run = Run(unit=unit, config=load_config(config, overrides), bench=bench, seed=seed,
-                  parameters=json.loads(parameters), tests=tests, design=design, waves=waves)
-        log = run_bench(run)
-    except (BenchFailure, ConfigError, ToolError, OSError) as error:
-        print(error, file=sys.stderr)
+        log = _app(sys.argv[1:] if words is None else words, exit_on_error=False,
+                   print_error=False)
+    except BenchFailure as failure:
+        print(failure, file=sys.stderr)
         return 1
-    print(f"passed, log: {log}")
+    except (ConfigError, CycloptsError, ToolError, OSError, json.JSONDecodeError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if log:  # not after --help
+        print(f"passed, log: {log}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_app())
+    sys.exit(main())

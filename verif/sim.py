@@ -5,12 +5,12 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import torch
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +31,8 @@ __all__ = ["main"]
 _Result = TypeVar("_Result")
 _WIDTH = 96  # columns that the table needs
 _console = Console(width=max(_WIDTH, Console().width))
-_app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on the RTL.")
+_app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on the RTL.",
+           version_flags=[], result_action="return_value")
 
 
 @_app.default
@@ -161,13 +162,20 @@ def _print_accuracy(rtl: Tensor | None, labels: Tensor, accuracy: dict[str, Any]
                    f"{accuracy['integer']:.2%}, float model {accuracy['float']:.2%}")
 
 
-def main() -> int:
-    """Run the command; return its exit status: 1 on a mismatch, 2 on an error."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status: 1 on a mismatch, 2 if the user is to mend a thing.
+
+    Parameters
+    ----------
+    words : Sequence[str]
+        Without the command's name; those that Python was started with if None.
+    """
     torch.set_num_threads(1)  # the products are small: more threads lose
     try:
-        return _app(result_action="return_value")
-    except (ConfigError, NetworkError, UnknownNetworkError, ToolError, ValueError, OSError,
-            BenchFailure) as error:
+        return _app(sys.argv[1:] if words is None else words,
+                    exit_on_error=False, print_error=False) or 0
+    except (ConfigError, CycloptsError, NetworkError, UnknownNetworkError, ToolError, ValueError,
+            OSError, BenchFailure) as error:
         print(f"spikeloom: {error}", file=sys.stderr)
         return 2
 

@@ -3,12 +3,14 @@
 
 import itertools
 import random
+import shlex
+from pathlib import Path
 
 import pytest
 
 from spikeloom.rtl.config import FTPConfig
 from spikeloom.verif.build import Design
-from spikeloom.verif.runner import BenchFailure, Run, run_bench
+from spikeloom.verif.runner import BenchFailure, Run, main, run_bench
 from spikeloom.verif.streams import pauses
 
 CONFIG = FTPConfig(chunk=8, laggy_adders=8, beat_values=1)
@@ -71,11 +73,28 @@ def test_rule_breakers_are_caught(text, ready, valid, payload):
                       tests="matches_golden.*stalls=0.5"))
     message = str(failure.value)
     assert "seed 5" in message
-    assert ("with waves: python -m spikeloom.verif.runner prefix_sum_fast --bench tb_prefix_sum "
-            "--seed 5 --waves --set chunk=8") in message
+    assert "with waves: " in message
+    assert (" -m spikeloom.verif.runner prefix_sum_fast --bench tb_prefix_sum --seed 5 --waves "
+            "--set chunk=8") in message
 
 
 def test_no_test_is_no_success():
     with pytest.raises(BenchFailure, match="no test ran|without a result"):
         run_bench(Run(unit="prefix_sum_fast", config=CONFIG, bench="tb_prefix_sum",
                       tests="no_such_test"))
+
+
+def test_the_printed_command_works(capsys):
+    run = Run(unit="prefix_sum_fast", config=CONFIG, bench="tb_prefix_sum", seed=7,
+              parameters={"latency": 2}, tests="keeps_its_pace")
+    with pytest.raises(BenchFailure, match="keeps_its_pace: ") as failure:
+        run_bench(run)
+    words = shlex.split(str(failure.value).rpartition("with waves: ")[2])
+    assert Path(words[0]).exists()
+    assert main(words[3:]) == 1
+    again = capsys.readouterr().err
+    assert "keeps_its_pace: " in again
+    log = Path(again.rpartition("log: ")[2].splitlines()[0])
+    assert (log.parent / "waves.vcd").stat().st_size > 1000
+    assert main([*words[3:], "--set", "chunk=9"]) == 2
+    assert capsys.readouterr().err == "preset loas: chunk must be a multiple of 8, not 9\n"
