@@ -76,7 +76,9 @@ def synthesize(unit: str, verilog: str, folder: Path) -> Netlist:
             "check -assert", f"write_json {declared}", "design -save declared",
             f"synth -run coarse:fine -top {unit}", "opt -full", f"write_json {reduced}",
             "design -load declared", "opt_clean -purge", f"synth_ice40 -top {unit}",
-            "check -assert", f"write_json {mapped}", f"write_verilog -noattr {result}",
+            "check -assert", f"write_json {mapped}",
+            "rename -hide c:* w:*_SB_*",  # names by tool, so long that waves fail
+            f"write_verilog -noattr {result}",
         ])
     before, after, final = (json.loads(path.read_text())["modules"][unit]
                             for path in (declared, reduced, mapped))

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
 from .layouts import beat_layout, index_range
+from .value_memory import read_port_signature, read_values
 
 __all__ = ["ColumnBuffer", "column_beat_layout", "column_chunk_layout"]
 
@@ -72,7 +73,7 @@ class ColumnBuffer(wiring.Component):
         Beats of weight fibers.
     o : Out(stream.Signature(column_chunk_layout(config)))
         Complete chunks.
-    weights : Out(ReadPort.Signature)
+    weights : Out(read_port_signature(column_beats * V, signed(weight_bits)))
         Read a weight by its address.
     release : In(1)
         Free the weights of the oldest chunk.
@@ -91,9 +92,8 @@ class ColumnBuffer(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(column_beat_layout(config))),
             "o": Out(stream.Signature(column_chunk_layout(config))),
-            "weights": Out(ReadPort.Signature(
-                addr_width=(config.column_beats * config.beat_values - 1).bit_length(),
-                shape=signed(config.weight_bits),
+            "weights": Out(read_port_signature(
+                config.column_beats * config.beat_values, signed(config.weight_bits)
             )),
             "release": In(1),
             "error": Out(1),
@@ -102,22 +102,12 @@ class ColumnBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        beat_bits = (config.beat_values - 1).bit_length()
         values = data.ArrayLayout(signed(config.weight_bits), config.beat_values)
         m.submodules.values = memory = Memory(
             shape=values.size, depth=config.column_beats, init=[]
         )
         self._store(m, memory.write_port())
-
-        read = memory.read_port()
-        place = Signal(index_range(config.beat_values))
-        with m.If(self.weights.en):
-            m.d.sync += place.eq(self.weights.addr[:beat_bits])
-        m.d.comb += [
-            read.en.eq(self.weights.en),
-            read.addr.eq(self.weights.addr >> beat_bits),
-            self.weights.data.eq((read.data >> place * config.weight_bits)[:config.weight_bits]),
-        ]
+        read_values(m, memory.read_port(), self.weights, config.beat_values)
         return m
 
     def _store(self, m: Module, write) -> None:

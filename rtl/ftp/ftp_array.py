@@ -143,7 +143,7 @@ class FTPArray(wiring.Component):
                 fifo.r_en.eq(queue.ready),
             ]
             streams.append(queue)
-        return *streams, fifos[1].level.any()
+        return *streams, fifos[1].w_level.any()
 
     def _load_rows(self, m: Module, tppes: list, stop) -> None:
         """Hand each spike fiber to its TPPE."""

@@ -8,9 +8,9 @@ from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
-from .layouts import index_range
 from .match_scanner import MatchScanner, chunk_pair_layout, match_layout, offset_at
 from .prefix_sum import PrefixSumLaggy
+from .value_memory import read_port_signature
 
 __all__ = ["InnerJoin", "pair_layout", "speculation_layout"]
 
@@ -88,9 +88,9 @@ class InnerJoin(wiring.Component):
     -------
     i : In(stream.Signature(chunk_pair_layout(config)))
         Chunk pair; its weights must be in their memory when it comes.
-    weights : Out(ReadPort.Signature)
+    weights : In(read_port_signature(column_beats * V, signed(weight_bits)))
         To the weight memory, one weight per address.
-    words : Out(ReadPort.Signature)
+    words : In(read_port_signature(row_values, unsigned(T)))
         To the lane word memory, one word per address.
     o_speculation : Out(stream.Signature(speculation_layout(config)))
         Weights ahead of their words (``fast_laggy``); never valid in ``fast_fast``.
@@ -115,18 +115,12 @@ class InnerJoin(wiring.Component):
 
     def __init__(self, config: FTPConfig):
         self.config = config
-        weight_addresses = index_range(config.column_beats * config.beat_values)
-        word_addresses = index_range(config.row_values)
         super().__init__({
             "i": In(stream.Signature(chunk_pair_layout(config))),
-            "weights": Out(ReadPort.Signature(
-                addr_width=(len(weight_addresses) - 1).bit_length(),
-                shape=signed(config.weight_bits),
-            ).flip()),
-            "words": Out(ReadPort.Signature(
-                addr_width=(len(word_addresses) - 1).bit_length(),
-                shape=unsigned(config.timesteps),
-            ).flip()),
+            "weights": In(read_port_signature(
+                config.column_beats * config.beat_values, signed(config.weight_bits)
+            )),
+            "words": In(read_port_signature(config.row_values, unsigned(config.timesteps))),
             "o_speculation": Out(stream.Signature(speculation_layout(config))),
             "o": Out(stream.Signature(pair_layout(config))),
             "done": Out(1),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import FTPConfig
 from .layouts import beat_layout, index_range
+from .value_memory import read_port_signature, read_values
 
 __all__ = ["RowBuffer", "row_beat_layout", "row_chunk_layout"]
 
@@ -66,9 +67,9 @@ class RowBuffer(wiring.Component):
         Beats of spike fibers, each of at most ``max_chunks`` chunks.
     loaded : Out(range(3))
         Complete fibers held.
-    chunks : Out(ReadPort.Signature)
+    chunks : Out(read_port_signature(2 * max_chunks, row_chunk_layout(config)))
         Read a chunk by ``bank * max_chunks + index``; fibers use the banks in turn, 0 first.
-    words : Out(ReadPort.Signature)
+    words : Out(read_port_signature(row_values, unsigned(T)))
         Read a lane word by its address.
     release : In(1)
         Forget the older fiber.
@@ -88,14 +89,8 @@ class RowBuffer(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(row_beat_layout(config))),
             "loaded": Out(range(3)),
-            "chunks": Out(ReadPort.Signature(
-                addr_width=(2 * config.max_chunks - 1).bit_length(),
-                shape=row_chunk_layout(config),
-            )),
-            "words": Out(ReadPort.Signature(
-                addr_width=(config.row_values - 1).bit_length(),
-                shape=unsigned(config.timesteps),
-            )),
+            "chunks": Out(read_port_signature(2 * config.max_chunks, row_chunk_layout(config))),
+            "words": Out(read_port_signature(config.row_values, unsigned(config.timesteps))),
             "release": In(1),
             "error": Out(1),
         })
@@ -104,7 +99,6 @@ class RowBuffer(wiring.Component):
         m = Module()
         config = self.config
         bank_chunks, bank_beats = config.max_chunks, config.max_chunks * config.chunk_beats
-        beat_bits = (config.beat_values - 1).bit_length()
         values = data.ArrayLayout(unsigned(config.timesteps), config.beat_values)
         m.submodules.chunks = chunks = Memory(
             shape=row_chunk_layout(config), depth=2 * bank_chunks, init=[]
@@ -113,16 +107,7 @@ class RowBuffer(wiring.Component):
 
         self._load(m, chunks.write_port(), words.write_port(), bank_chunks, bank_beats)
         connect(m, flipped(self.chunks), chunks.read_port())
-
-        read = words.read_port()
-        place = Signal(index_range(config.beat_values))
-        with m.If(self.words.en):
-            m.d.sync += place.eq(self.words.addr[:beat_bits])
-        m.d.comb += [
-            read.en.eq(self.words.en),
-            read.addr.eq(self.words.addr >> beat_bits),
-            self.words.data.eq((read.data >> place * config.timesteps)[:config.timesteps]),
-        ]
+        read_values(m, words.read_port(), self.words, config.beat_values)
         return m
 
     def _load(self, m, chunk_write, word_write, bank_chunks: int, bank_beats: int) -> None:
