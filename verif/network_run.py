@@ -120,16 +120,23 @@ def run_network(network: IntegerNetwork, images: Tensor, config: FTPConfig, fold
         except ArrayRunError as error:
             yield _report(layer, spikes_in, job, config, None, str(error)), trace.psums
             return
-        mismatch = _compare(layer, trace, result)
-        expected = count_matches(pack(job.rows), job.weights)
-        if not mismatch and result.counters["match"] != expected:
-            mismatch = f"matches must be {expected}, not {result.counters['match']}"
-        output = result.psums if result.spikes is None else result.spikes
-        yield _report(layer, spikes_in, job, config, result, str(mismatch or "")), output
-        if mismatch:
+        report = _report(layer, spikes_in, job, config, result, _difference(layer, trace, job,
+                                                                            result))
+        yield report, result.psums if result.spikes is None else result.spikes
+        if not report.exact:
             return
         if result.spikes is not None:
             spikes_in = layer.spatial(result.spikes, len(images))
+
+
+def _difference(layer: IntegerLayer, trace: LayerTrace, job: ArrayJob,
+                result: ArrayResult) -> str:
+    """Say in what the result differs from the golden trace; nothing if it is exact."""
+    mismatch = _compare(layer, trace, result)
+    expected = count_matches(pack(job.rows), job.weights)
+    if mismatch is None and result.counters["match"] != expected:
+        return f"matches must be {expected}, not {result.counters['match']}"
+    return str(mismatch or "")
 
 
 def _compare(layer: IntegerLayer, trace: LayerTrace, result: ArrayResult) -> Mismatch | None:

@@ -17,8 +17,9 @@ from rich.table import Table
 from torch import Tensor
 
 from ..gen.presets import DEFAULT_PRESET, load_config
+from ..models.data.digits import Digits
 from ..models.golden.network import IntegerNetwork
-from ..models.zoo.registry import UnknownNetworkError, get
+from ..models.zoo.registry import Entry, UnknownNetworkError, get
 from ..rtl.config import ConfigError, FTPConfig
 from .array_run import array_design, array_run
 from .build import build
@@ -67,13 +68,7 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
     reports, rtl = _run_layers(network, test.images[:images], hardware, out / net)
     exact = len(reports) == len(network.layers) - 1 and all(report.exact for report in reports)
     labels = test.labels[:images]
-    accuracy = {
-        "rtl": float((rtl == labels).double().mean()) if rtl is not None else None,
-        "integer": _step(f"integer model on {len(test.images)} test images", lambda: float(
-            (network.predict(test.images) == test.labels).double().mean())),
-        "float": _step(f"float model on {len(test.images)} test images",
-                       lambda: entry.accuracy_float(test.images, test.labels)),
-    }
+    accuracy = _accuracy(entry, network, test, rtl, labels)
     _print_table(network, hardware, reports, images)
     _print_accuracy(rtl, labels, accuracy, len(test.images))
     result = {
@@ -86,6 +81,18 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
     path.write_text(json.dumps(result, indent=2) + "\n")
     _console.print(f"figures in {path}")
     return 0 if exact else 1
+
+
+def _accuracy(entry: Entry, network: IntegerNetwork, test: Digits, rtl: Tensor | None,
+              labels: Tensor) -> dict[str, float | None]:
+    """Return the accuracy of the RTL's predictions, and of both models on all test images."""
+    return {
+        "rtl": float((rtl == labels).double().mean()) if rtl is not None else None,
+        "integer": _step(f"integer model on {len(test.images)} test images", lambda: float(
+            (network.predict(test.images) == test.labels).double().mean())),
+        "float": _step(f"float model on {len(test.images)} test images",
+                       lambda: entry.accuracy_float(test.images, test.labels)),
+    }
 
 
 def _build(config: FTPConfig, folder: Path) -> Path:

@@ -92,7 +92,7 @@ class PrefixSumLaggy(wiring.Component):
 
     Same result as `PrefixSumFast` at a fraction of its area (LoAS, MICRO 2024, TPPE).
 
-    Latency: ``C/A`` cycles. Throughput: 1 mask per ``C/A`` cycles; the result of one mask waits
+    Latency: ``C/A + 1`` cycles. Throughput: 1 mask per ``C/A`` cycles; the result of one mask waits
     on ``o`` while the next is computed.
     Back-pressure: with a result waiting on ``o`` the next mask is computed but for its last
     step, then ``i`` stops.
