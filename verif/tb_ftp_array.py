@@ -50,8 +50,9 @@ async def run_tiles(bench: Bench, tiles: Iterable[Tile], pauses: Pauses | None =
     for name, payloads in (("i_tile", traffic.tiles), ("i_row", traffic.rows),
                            ("i_column", traffic.columns), ("i_channel", traffic.channels)):
         sources[name].put(payloads)
-    await fibers.take(len(traffic.fibers), timeout=3000)
-    await psums.take(len(traffic.psums), timeout=3000)
+    patience = 3000 + 100 * bench.config.max_fan_in  # a block of columns may come before a beat
+    await fibers.take(len(traffic.fibers), timeout=patience)
+    await psums.take(len(traffic.psums), timeout=patience)
     await _idle(bench)
     for number, (got, want) in enumerate(zip(psums.values, traffic.psums, strict=True)):
         assert got == want, f"psums {number} must be {want}, not {got}"
