@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -63,12 +64,15 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
         raise ValueError(f"images must be in 1..{len(test.images)}, not {images}")
     check_fit(network, hardware)
 
-    _step("generate and build the array",
-          lambda: _build(hardware, out / net))
-    reports, rtl = _run_layers(network, test.images[:images], hardware, out / net)
+    with ThreadPoolExecutor(max_workers=1) as pool:  # on the other core
+        models = pool.submit(_model_accuracy, entry, network, test)
+        _step("generate and build the array", lambda: _build(hardware, out / net))
+        reports, rtl = _run_layers(network, test.images[:images], hardware, out / net)
+        accuracy = _step(f"integer and float model on {len(test.images)} test images",
+                         models.result)
     exact = len(reports) == len(network.layers) - 1 and all(report.exact for report in reports)
     labels = test.labels[:images]
-    accuracy = _accuracy(entry, network, test, rtl, labels)
+    accuracy["rtl"] = float((rtl == labels).double().mean()) if rtl is not None else None
     _print_table(network, hardware, reports, images)
     _print_accuracy(rtl, labels, accuracy, len(test.images))
     result = {
@@ -83,16 +87,12 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
     return 0 if exact else 1
 
 
-def _accuracy(entry: Entry, network: IntegerNetwork, test: Digits, rtl: Tensor | None,
-              labels: Tensor) -> dict[str, float | None]:
-    """Return the accuracy of the RTL's predictions, and of both models on all test images."""
-    return {
-        "rtl": float((rtl == labels).double().mean()) if rtl is not None else None,
-        "integer": _step(f"integer model on {len(test.images)} test images", lambda: float(
-            (network.predict(test.images) == test.labels).double().mean())),
-        "float": _step(f"float model on {len(test.images)} test images",
-                       lambda: entry.accuracy_float(test.images, test.labels)),
-    }
+def _model_accuracy(entry: Entry, network: IntegerNetwork,
+                    test: Digits) -> dict[str, float | None]:
+    """Return the accuracy of the integer and of the float model on all test images."""
+    predicted = network.predict(test.images)
+    return {"integer": float((predicted == test.labels).double().mean()),
+            "float": entry.accuracy_float(test.images, test.labels)}
 
 
 def _build(config: FTPConfig, folder: Path) -> Path:
