@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Verilog of every unit: repeatable, clean, and described by its JSON."""
 
+import dataclasses
 import hashlib
 import os
 import subprocess
@@ -12,9 +13,21 @@ import pytest
 from spikeloom.gen.emit import emit
 from spikeloom.gen.presets import load_config, preset_names
 from spikeloom.gen.units import UNITS
+from spikeloom.rtl.config import FTPConfig
 from spikeloom.verif import runner
 from spikeloom.verif.build import Port, module_ports
 from spikeloom.verif.toolchain import environment
+
+_LEAST = FTPConfig(timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1,
+                   match_fifo_depth=2, beat_values=1, max_fan_in=8, column_fifo_depth=2,
+                   counter_bits=16)
+LINTED = {name: load_config(name) for name in preset_names()} | {  # and the ends of all ranges
+    "least": _LEAST,
+    "most_tppes": dataclasses.replace(_LEAST, tppes=64, inner_join="fast_fast", laggy_adders=8),
+    "most": FTPConfig(timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+                      match_fifo_depth=64, beat_values=64, max_fan_in=65536,
+                      column_fifo_depth=64, counter_bits=64),
+}
 
 
 def _fields(item, prefix=""):
@@ -72,10 +85,10 @@ def test_fields_cover_their_port(emitted):
                 assert item["count"] * item["element"]["width"] == item["width"], name
 
 
-@pytest.mark.parametrize("preset", preset_names())
-def test_lint(unit, preset, tmp_path, root):
+@pytest.mark.parametrize("config", LINTED.values(), ids=LINTED)
+def test_lint(unit, config, tmp_path, root):
     path = tmp_path / f"{unit}.v"
-    path.write_text(runner.emitted(unit, load_config(preset)))
+    path.write_text(runner.emitted(unit, config))
     done = subprocess.run(["verilator_bin", "--lint-only", "-Wall", root / "verif" / "lint.vlt",
                            path, "--top-module", unit], env=environment(), text=True,
                           capture_output=True)

@@ -132,7 +132,8 @@ class Decompressor(wiring.Component):
         offsets = Array(
             Signal(offset_range(config), name=f"offset_{k}") for k in range(config.tppes)
         )
-        hit, place, place_valid = Signal(), Signal(beat_bits), Signal()
+        hit, place_valid = Signal(), Signal()
+        place = Signal(index_range(config.beat_values))
         advance, step, done = Signal(), Signal(), Signal()
         total = Signal.like(used)
         beats_due = Signal(range(config.chunk_beats + 1))
