@@ -18,14 +18,14 @@ from ..models.golden.lane_word import pack
 from ..models.golden.plif import LIF
 from ..rtl.config import FTPConfig
 from ..rtl.ftp.activity_counters import counters_layout
-from ..rtl.ftp.column_buffer import column_beat_layout
-from ..rtl.ftp.compressor import fiber_layout
-from ..rtl.ftp.ftp_array import (
+from ..rtl.ftp.array_layouts import (
     array_error_layout,
     array_psums_layout,
     array_row_layout,
     tile_layout,
 )
+from ..rtl.ftp.column_buffer import column_beat_layout
+from ..rtl.ftp.compressor import fiber_layout
 from ..rtl.ftp.layouts import channel_layout
 from .build import Design
 from .hexfile import read_log, write_words

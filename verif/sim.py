@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from ..gen.files import write_whole
 from ..gen.presets import DEFAULT_PRESET, load_config
 from ..models.data.digits import Digits
 from ..models.golden.network import IntegerNetwork
@@ -82,7 +83,7 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
         "layers": [dataclasses.asdict(report) for report in reports],
     }
     path = out / f"{net}.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    write_whole(path, json.dumps(result, indent=2) + "\n")
     _console.print(f"figures in {path}")
     return 0 if exact else 1
 

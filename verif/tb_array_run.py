@@ -12,7 +12,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from ..rtl.config import FTPConfig
 from ..rtl.ftp.activity_counters import counters_layout
-from ..rtl.ftp.ftp_array import array_error_layout
+from ..rtl.ftp.array_layouts import array_error_layout
 from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE
 from .payload import unpack
 from .streams import PERIOD_NS

@@ -9,16 +9,15 @@ import pytest
 import torch
 
 from spikeloom.models.golden.compressor import compress
-from spikeloom.models.golden.ftp_array import count_matches, ftp_matmul
-from spikeloom.models.golden.lane_word import pack as pack_words
 from spikeloom.models.golden.layer import IntegerLayer
 from spikeloom.models.golden.network import IntegerNetwork
-from spikeloom.models.golden.plif import LIF, plif
+from spikeloom.models.golden.plif import LIF
 from spikeloom.rtl.config import FTPConfig
+from spikeloom.rtl.ftp.array_layouts import tile_layout
 from spikeloom.rtl.ftp.compressor import fiber_layout
-from spikeloom.rtl.ftp.ftp_array import tile_layout
-from spikeloom.verif.array_run import ArrayResult, ArrayRunError, fiber_beats, run_on_array
+from spikeloom.verif.array_run import ArrayRunError, fiber_beats, run_on_array
 from spikeloom.verif.fibers import spike_beats
+from spikeloom.verif.golden_array import run_on_golden
 from spikeloom.verif.hexfile import read_log, write_words
 from spikeloom.verif.network_run import NetworkError, run_network
 from spikeloom.verif.payload import pack, unpack
@@ -54,16 +53,6 @@ def _images(count: int) -> torch.Tensor:
     return torch.randint(0, 256, (count, 8, 8), generator=generator).to(torch.uint8)
 
 
-def _golden_array(job, config, folder) -> ArrayResult:
-    """Stand in for the RTL."""
-    psums = ftp_matmul(job.rows, job.weights, config.psum_bits)
-    cycles = torch.arange(psums[0].numel()).view(psums.shape[1:])
-    spikes = plif(psums, job.bias, job.threshold, job.lif) if job.lif else None
-    counters = {"cycles": 100, "match": count_matches(pack_words(job.rows), job.weights)}
-    return ArrayResult(psums=psums, psum_cycles=cycles, spikes=spikes,
-                       spike_cycles=cycles if job.lif else None, counters=counters)
-
-
 @pytest.mark.parametrize("inner_join", ["fast_laggy", "fast_fast"])
 def test_network_on_rtl(tmp_path, inner_join):
     config = dataclasses.replace(CONFIG, inner_join=inner_join, max_fan_in=320)
@@ -82,7 +71,7 @@ def test_network_on_rtl(tmp_path, inner_join):
 @pytest.mark.parametrize("kind", ["psum", "spike"])
 def test_first_mismatch_is_named(tmp_path, kind):
     def faulty(job, config, folder):
-        result = _golden_array(job, config, folder)
+        result = run_on_golden(job, config, folder)
         values = result.psums if kind == "psum" else result.spikes
         for step, row in ((2, 64 + 29), (1, 64 + 30)):  # image 1, y 3, x 5, and a later one
             values[step, row, 7] = 1 - values[step, row, 7].int()
@@ -99,7 +88,7 @@ def test_first_mismatch_is_named(tmp_path, kind):
 
 def test_wrong_match_count_is_named(tmp_path):
     def faulty(job, config, folder):
-        result = _golden_array(job, config, folder)
+        result = run_on_golden(job, config, folder)
         result.counters["match"] += 1
         return result
 

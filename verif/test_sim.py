@@ -5,21 +5,9 @@ import json
 
 import pytest
 
-from spikeloom.models.golden.ftp_array import count_matches, ftp_matmul
-from spikeloom.models.golden.lane_word import pack
-from spikeloom.models.golden.plif import plif
 from spikeloom.verif import network_run, sim
-from spikeloom.verif.array_run import ArrayResult, ArrayRunError
-
-
-def _golden_array(job, config, folder) -> ArrayResult:
-    psums = ftp_matmul(job.rows, job.weights, config.psum_bits)
-    cycles = psums[0] * 0
-    spikes = plif(psums, job.bias, job.threshold, job.lif) if job.lif else None
-    stalls = {"idle": 7}
-    counters = {"cycles": 10**6, "match": count_matches(pack(job.rows), job.weights), **stalls}
-    return ArrayResult(psums=psums, psum_cycles=cycles, spikes=spikes,
-                       spike_cycles=cycles if job.lif else None, counters=counters)
+from spikeloom.verif.array_run import ArrayRunError
+from spikeloom.verif.golden_array import run_on_golden
 
 
 @pytest.fixture
@@ -42,7 +30,7 @@ def run(monkeypatch, tmp_path, capsys):
 
 
 def test_exact_run(run):
-    status, report, text, _ = run(_golden_array, "--images", "3")
+    status, report, text, _ = run(run_on_golden, "--images", "3")
     assert status == 0 and report["exact"] and report["images"] == 3
     assert report["network"] == "dual_sparse_cnn" and report["config"]["tppes"] == 16
     assert report["accuracy"]["rtl"] == 1.0
@@ -60,7 +48,7 @@ def test_exact_run(run):
 
 def test_mismatch_ends_the_run(run):
     def faulty(job, config, folder):
-        result = _golden_array(job, config, folder)
+        result = run_on_golden(job, config, folder)
         if folder.name == "conv3":
             result.psums[3, 5, 9] += 2
         return result
@@ -92,6 +80,6 @@ def test_array_that_stops_ends_the_run(run):
     (["--set", "timesteps=5"], "has 4 timesteps, the configuration 5: --set timesteps=4"),
 ])
 def test_bad_arguments(run, words, text):
-    status, report, _, errors = run(_golden_array, *words)
+    status, report, _, errors = run(run_on_golden, *words)
     assert status == 2 and report is None
     assert errors.count("\n") == 1 and errors.startswith("spikeloom: ") and text in errors

@@ -18,13 +18,7 @@ from .plif import ParallelLIF
 from .tppe import TPPE, Activity
 from .transpose_buffer import TransposeBuffer
 
-__all__ = [
-    "FTPArray",
-    "array_error_layout",
-    "array_psums_layout",
-    "array_row_layout",
-    "tile_layout",
-]
+__all__ = ["FTPArray"]
 
 
 class FTPArray(wiring.Component):
