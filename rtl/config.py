@@ -6,9 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-__all__ = ["INNER_JOINS", "ConfigError", "FTPConfig"]
+__all__ = ["INNER_JOINS", "MEMORIES", "AcceleratorConfig", "ConfigError", "FTPConfig",
+           "beat_slot_bits"]
 
 INNER_JOINS = ("fast_fast", "fast_laggy")
+MEMORIES = ("axi", "on_chip")
 
 
 class ConfigError(ValueError):
@@ -36,12 +38,10 @@ class FTPConfig:
     max_fan_in: int = 4096         # longest fiber in positions (K); sizes row buffer and psum
     column_fifo_depth: int = 4     # weight chunks waiting in each TPPE
     counter_bits: int = 32         # performance counters
+    guard_bits: int = 0            # more bits of a psum, for sums of bit planes
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ConfigError(f"{name} must be an int in {low}..{high}, not {value!r}")
+        _check_limits(self, _LIMITS)
         if self.inner_join not in INNER_JOINS:
             names = ", ".join(INNER_JOINS)
             raise ConfigError(f"inner_join must be one of {names}, not {self.inner_join!r}")
@@ -81,7 +81,8 @@ class FTPConfig:
     @property
     def psum_bits(self) -> int:
         """Bits of a signed psum: max_chunks * chunk weights of either extreme fit."""
-        return self.weight_bits + (self.max_chunks * self.chunk - 1).bit_length()
+        spread = (self.max_chunks * self.chunk - 1).bit_length()
+        return self.weight_bits + spread + self.guard_bits
 
     @property
     def current_bits(self) -> int:
@@ -107,6 +108,78 @@ class FTPConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AcceleratorConfig(FTPConfig):
+    """Parameters of the whole accelerator: the datapath, its memory and its buffers.
+
+    Raises
+    ------
+    ConfigError
+        A field is out of its range, or two fields do not fit each other.
+    """
+
+    memory: str = "axi"            # one of MEMORIES: AXI4 master, or memory inside
+    memory_bits: int = 128         # W: bits of a memory word; 32, 64 or 128
+    memory_words: int = 16384      # words of the memory inside
+    burst_words: int = 16          # longest burst, a power of two
+    fetch_depth: int = 8           # spike chunks requested ahead, a power of two
+    weight_buffer_beats: int = 4096  # a power of two
+    max_columns: int = 1024        # output channels computed from one weight block
+    requantize: int = 1            # 1: with multipliers for requantization and residuals
+
+    def __post_init__(self) -> None:
+        FTPConfig.__post_init__(self)
+        _check_limits(self, _ACCELERATOR_LIMITS)
+        if self.memory not in MEMORIES:
+            raise ConfigError(f"memory must be one of {', '.join(MEMORIES)}, "
+                              f"not {self.memory!r}")
+        if self.memory_bits not in (32, 64, 128):
+            raise ConfigError(f"memory_bits must be 32, 64 or 128, not {self.memory_bits}")
+        for name in ("burst_words", "fetch_depth", "weight_buffer_beats"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise ConfigError(f"{name} must be a power of two, not {value}")
+        if self.max_columns % self.chunk:
+            raise ConfigError(f"max_columns must be a multiple of chunk ({self.chunk}), "
+                              f"not {self.max_columns}")
+        for name, value in (("weight_bits", self.weight_bits), ("timesteps", self.timesteps)):
+            if beat_slot_bits(self.beat_values, value) > self.memory_bits:
+                raise ConfigError(f"beat_values * {name} must be at most memory_bits "
+                                  f"({self.memory_bits}), not {self.beat_values * value}")
+
+    @property
+    def mask_words(self) -> int:
+        """Memory words of a bitmask."""
+        return -(-self.chunk // self.memory_bits)
+
+    @property
+    def weight_beats_per_word(self) -> int:
+        """Beats of weights in one memory word."""
+        return self.memory_bits // beat_slot_bits(self.beat_values, self.weight_bits)
+
+    @property
+    def spike_beats_per_word(self) -> int:
+        """Beats of lane words in one memory word."""
+        return self.memory_bits // beat_slot_bits(self.beat_values, self.timesteps)
+
+    @property
+    def residual_bits(self) -> int:
+        """Bits in memory of one neuron's residuals, 16 for each timestep, a power of two."""
+        return 16 << (self.timesteps - 1).bit_length()
+
+
+def beat_slot_bits(values: int, bits: int) -> int:
+    """Return the bits that a beat takes in memory: a power of two, at least 8."""
+    return max(8, 1 << (values * bits - 1).bit_length())
+
+
+def _check_limits(config: FTPConfig, limits: dict[str, tuple[int, int]]) -> None:
+    for name, (low, high) in limits.items():
+        value = getattr(config, name)
+        if type(value) is not int or not low <= value <= high:
+            raise ConfigError(f"{name} must be an int in {low}..{high}, not {value!r}")
+
+
 _LIMITS = {
     "timesteps": (1, 16),
     "chunk": (8, 256),
@@ -118,4 +191,14 @@ _LIMITS = {
     "max_fan_in": (8, 65536),
     "column_fifo_depth": (2, 64),
     "counter_bits": (16, 64),
+    "guard_bits": (0, 8),
+}
+_ACCELERATOR_LIMITS = {
+    "memory_bits": (32, 128),
+    "memory_words": (256, 1 << 24),
+    "burst_words": (2, 128),
+    "fetch_depth": (2, 64),
+    "weight_buffer_beats": (64, 65536),
+    "max_columns": (8, 65536),
+    "requantize": (0, 1),
 }

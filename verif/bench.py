@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from ..gen.units import UNITS
-from ..rtl.config import FTPConfig
+from ..rtl.config import AcceleratorConfig
 from .payload import pack, unpack
 from .streams import PERIOD_NS, StreamMonitor, StreamSink, StreamSource, pauses
 
@@ -31,7 +31,7 @@ class Bench:
 
     Attributes
     ----------
-    config : FTPConfig
+    config : AcceleratorConfig
     component : wiring.Component
         The unit itself, for its signature.
     parameters : dict
@@ -43,7 +43,7 @@ class Bench:
     def __init__(self, dut: Any):
         self.dut = dut
         self.unit = os.environ[UNIT_VARIABLE]
-        self.config = FTPConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
+        self.config = AcceleratorConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
         self.parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
         self.rng = random.Random(cocotb.RANDOM_SEED)
         self.component = UNITS[self.unit](self.config)

@@ -8,7 +8,7 @@ layout; where the generator numbers a net the pattern takes any number.
 import re
 from dataclasses import dataclass
 
-from ..rtl.config import FTPConfig
+from ..rtl.config import AcceleratorConfig
 from ..rtl.ftp.array_layouts import tile_layout
 from ..rtl.ftp.column_buffer import column_chunk_layout
 from ..rtl.ftp.compressor import compressor_input_layout
@@ -17,8 +17,10 @@ from ..rtl.ftp.plif import plif_input_layout
 
 __all__ = ["CONFIG", "MUTANTS", "Mutant", "PatchError", "patched"]
 
-CONFIG = FTPConfig(timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2,
-                   match_fifo_depth=2, beat_values=2, max_fan_in=32, column_fifo_depth=2)
+CONFIG = AcceleratorConfig(
+    timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, match_fifo_depth=2,
+    beat_values=2, max_fan_in=32, column_fifo_depth=2, memory_bits=32, burst_words=2,
+    fetch_depth=2, weight_buffer_beats=64, max_columns=16)
 
 _NET = r"\\\$(?:signal\$)?\d+ "  # a net without a name of its own
 _ZERO = r"\d+'h0+"

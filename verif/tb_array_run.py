@@ -10,7 +10,7 @@ from amaranth.lib import data
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from ..rtl.config import FTPConfig
+from ..rtl.config import AcceleratorConfig
 from ..rtl.ftp.activity_counters import counters_layout
 from ..rtl.ftp.array_layouts import array_error_layout
 from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE
@@ -25,7 +25,7 @@ RESULT = "result.json"  # beside the logs
 @cocotb.test()
 async def run_layer(dut):
     """Run one layer; write cycles, counters and errors to ``result.json``."""
-    config = FTPConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
+    config = AcceleratorConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
     parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
     os.chdir(parameters["folder"])  # where the bench opens its files
     for name in ("tiles", "rows", "columns", "channels"):

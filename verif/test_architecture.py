@@ -79,8 +79,9 @@ def test_library_imports_itself_relatively_and_no_stars(folder, root):
 
 def test_the_unit_has_its_twins(unit, root):
     """One stem for the unit, its golden op, its bench and its test."""
-    stem = UNITS[unit].__module__.rpartition(".")[2]
-    for path in (f"rtl/ftp/{stem}.py", f"models/golden/{stem}.py", f"verif/tb_{stem}.py",
+    module = UNITS[unit].__module__
+    stem = module.rpartition(".")[2]
+    for path in (f"{module.partition('.')[2].replace('.', '/')}.py", f"models/golden/{stem}.py", f"verif/tb_{stem}.py",
                  f"verif/test_rtl_{stem}.py"):
         assert (root / path).exists(), f"{unit} has no {path}"
 

@@ -12,18 +12,18 @@ from amaranth.lib import data, stream, wiring
 
 from spikeloom.gen.docstring import contract, layout_function, members, summary
 from spikeloom.gen.units import UNITS
-from spikeloom.rtl.config import FTPConfig
+from spikeloom.rtl.config import AcceleratorConfig
 
-CONFIG = FTPConfig(timesteps=3, chunk=24, weight_bits=5, tppes=6, laggy_adders=8, beat_values=4,
-                   max_fan_in=100)
+CONFIG = AcceleratorConfig(timesteps=3, chunk=24, weight_bits=5, tppes=6, laggy_adders=8,
+                           beat_values=4, max_fan_in=100, memory_bits=64, max_columns=240)
 
 
 def _names(namespace):
     """Return what a documented shape may refer to."""
     letters = {"T": CONFIG.timesteps, "C": CONFIG.chunk, "P": CONFIG.tppes,
                "V": CONFIG.beat_values, "A": CONFIG.laggy_adders}
-    properties = {name: getattr(CONFIG, name) for name, value in vars(FTPConfig).items()
-                  if isinstance(value, property)}
+    properties = {name: getattr(CONFIG, name) for name in dir(CONFIG)
+                  if isinstance(getattr(AcceleratorConfig, name, None), property)}
     return {"unsigned": unsigned, "signed": signed, "data": data, "stream": stream,
             "config": CONFIG, **dataclasses.asdict(CONFIG), **properties, **letters, **namespace}
 

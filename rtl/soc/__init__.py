@@ -1,0 +1,1 @@
+"""The accelerator around the datapath: memory, loaders, post-processing, sequencer, registers."""

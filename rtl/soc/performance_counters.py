@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Performance counters of the accelerator: for the layer at work, and since they were cleared."""
+
+from amaranth import Module, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import AcceleratorConfig
+from ..ftp.tppe import Activity
+
+__all__ = ["COUNTERS", "MEMORY_COUNTERS", "PerformanceCounters", "totals_layout"]
+
+MEMORY_COUNTERS = ("weight_words", "spike_words", "other_words", "words_written")
+COUNTERS = ("cycles", *(activity.name.lower() for activity in Activity), *MEMORY_COUNTERS)
+
+
+def totals_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return the counters, in the order of a profile record.
+
+    Members
+    -------
+    cycles : unsigned(64)
+        Cycles in which a descriptor was at work.
+    match : unsigned(64)
+        Matches found by all TPPEs, one in each TPPE and cycle.
+    empty : unsigned(64)
+        TPPE cycles that passed a chunk pair without a match.
+    stall_join : unsigned(64)
+        TPPE cycles that waited for the laggy prefix sum or its queue.
+    stall_output : unsigned(64)
+        TPPE cycles that waited for the output path.
+    stall_row : unsigned(64)
+        TPPE cycles that waited for a spike fiber.
+    stall_column : unsigned(64)
+        TPPE cycles that waited for weights.
+    idle : unsigned(64)
+        TPPE cycles without a row or with all columns done.
+    weight_words : unsigned(64)
+        Words read of weight fibers.
+    spike_words : unsigned(64)
+        Words read of spike maps.
+    other_words : unsigned(64)
+        Words read of all else.
+    words_written : unsigned(64)
+        Words written.
+    """
+    return data.StructLayout({name: unsigned(64) for name in COUNTERS})
+
+
+class PerformanceCounters(wiring.Component):
+    """Count the events of a layer, and add them up at its end.
+
+    Latency: 1 cycle. Throughput: 1 event of each kind per cycle.
+    Back-pressure: none.
+    Reset: synchronous; clears all.
+
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
+    Members
+    -------
+    count : In(1)
+        A descriptor is at work in this cycle.
+    activities : In(data.ArrayLayout(unsigned(counter_bits), 7))
+        What the array counted in this layer, in the order of ``Activity``.
+    words : In(data.StructLayout)
+        A word moved in this cycle, one bit for each of ``MEMORY_COUNTERS``.
+    begin : In(1)
+        A layer begins: its counters start from zero.
+    end : In(1)
+        A layer ends: add its counters to the totals.
+    clear : In(1)
+        Set the totals to zero.
+    layer : Out(data.ArrayLayout(unsigned(32), 12))
+        Counters of the layer, in the order of ``COUNTERS``.
+    totals : Out(totals_layout(config))
+        Totals; their low ``counter_bits + 16`` bits count, at most 64.
+    """
+
+    count: Signal
+    activities: data.View
+    words: data.View
+    begin: Signal
+    end: Signal
+    clear: Signal
+    layer: data.View
+    totals: data.View
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        super().__init__({
+            "count": In(1),
+            "activities": In(data.ArrayLayout(unsigned(config.counter_bits), len(Activity))),
+            "words": In(data.StructLayout({name: 1 for name in MEMORY_COUNTERS})),
+            "begin": In(1),
+            "end": In(1),
+            "clear": In(1),
+            "layer": Out(data.ArrayLayout(unsigned(32), len(COUNTERS))),
+            "totals": Out(totals_layout(config)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = self.config.counter_bits
+        events = [self.count, *[None] * len(Activity),
+                  *(self.words[name] for name in MEMORY_COUNTERS)]
+        for index, (name, event) in enumerate(zip(COUNTERS, events, strict=True)):
+            if event is None:
+                counted = self.activities[index - 1]
+            else:
+                counted = Signal(bits, name=f"counted_{name}")
+                with m.If(self.begin):
+                    m.d.sync += counted.eq(0)
+                with m.Elif(event):
+                    m.d.sync += counted.eq(counted + 1)
+            total = Signal(min(64, bits + 16), name=f"total_{name}")
+            with m.If(self.clear):
+                m.d.sync += total.eq(0)
+            with m.Elif(self.end):
+                m.d.sync += total.eq(total + counted)
+            m.d.comb += [self.layer[index].eq(counted), self.totals[name].eq(total)]
+        return m
