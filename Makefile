@@ -23,8 +23,8 @@ sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG
 verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
 	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)
 
-train: .venv/sim.stamp  ## Train the network again
-	@$(VENV) -m spikeloom.models.zoo.dual_sparse_cnn train
+train: .venv/sim.stamp  ## Train a network again (NET)
+	@$(VENV) -m spikeloom.models.zoo.$(or $(NET),dual_sparse_cnn) train
 
 lint: .venv/dev.stamp  ## Check style and types
 	@$(VENV) -m ruff check

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``spikeloom verilog``."""
+"""The command line ``spikeloom``."""
 
+import json
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -11,10 +12,17 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ..rtl.config import ConfigError
 from .emit import write_unit
-from .presets import DEFAULT_PRESET, load_config
+from .files import write_whole
+from .presets import DEFAULT_PRESET, as_toml, load_config
+from .registers import write_registers
 from .units import UNITS, check_unit
 
 __all__ = ["main"]
+
+_Overrides = Annotated[tuple[str, ...],
+                       Parameter(name="--set", negative="", show_default=False)]
+
+_WITH_REGISTERS = "accelerator"  # the unit whose registers software sees
 
 _app = App(name="spikeloom", help="Spiking neural networks as verified hardware.",
            version=version("spikeloom"), result_action="return_value")
@@ -24,8 +32,7 @@ _app = App(name="spikeloom", help="Spiking neural networks as verified hardware.
 def verilog(
     *units: str,
     config: str = DEFAULT_PRESET,
-    overrides: Annotated[tuple[str, ...],
-                         Parameter(name="--set", negative="", show_default=False)] = (),
+    overrides: _Overrides = (),
     out: Path = Path("out/verilog"),
 ) -> int:
     """Write the Verilog of units, each with a JSON file that describes it.
@@ -45,8 +52,117 @@ def verilog(
     for unit in units:
         check_unit(unit)
     for unit in units or UNITS:
-        for path in write_unit(unit, built, out):
-            print(f"{path}  {path.stat().st_size} bytes", flush=True)
+        _report(write_unit(unit, built, out))
+        if unit == _WITH_REGISTERS:
+            _report(write_registers(built, out))
+    return 0
+
+
+@_app.command
+def registers(
+    *,
+    config: str = DEFAULT_PRESET,
+    overrides: _Overrides = (),
+    out: Path = Path("out/registers"),
+) -> int:
+    """Write the registers of the accelerator for software: Python, C, SystemRDL, HTML.
+
+    Parameters
+    ----------
+    config
+        Preset, or path of a TOML file.
+    overrides
+        field=value, in place of the preset's; again for more.
+    out
+        Folder to write to.
+    """
+    _report(write_registers(load_config(config, overrides), out))
+    return 0
+
+
+def _report(paths: list[Path]) -> None:
+    for path in paths:
+        print(f"{path}  {path.stat().st_size} bytes", flush=True)
+
+
+@_app.command
+def check(
+    model: str,
+    *,
+    config: str = DEFAULT_PRESET,
+    overrides: _Overrides = (),
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Tell how each layer of a network would run, or why it cannot; status 1 if one cannot.
+
+    Cycles are predicted by a simple model, not simulated.
+
+    Parameters
+    ----------
+    model
+        Name of a network, or path of an .npz file.
+    config
+        Preset, or path of a TOML file.
+    overrides
+        field=value, in place of the preset's; again for more.
+    as_json
+        Print JSON instead of a table.
+    """
+    from rich.console import Console  # loading a network needs torch, other commands do not
+
+    from .compiler.models import load_network
+    from .compiler.plan import plan_network
+    from .compiler.report import check_report, check_table
+
+    built = load_config(config, overrides)
+    report = check_report(plan_network(load_network(model), built))
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        console = Console()
+        console.print(check_table(report))
+        for refusal in report["refusals"]:
+            console.print(refusal["message"], highlight=False, markup=False)
+        if report["fits"]:
+            console.print(f"fits: {report['memory_bytes']:,} bytes of memory, "
+                          f"{report['predicted_cycles']:,} cycles an image (predicted)",
+                          highlight=False)
+    return 0 if report["fits"] else 1
+
+
+@_app.command(name="compile")
+def compile_program(
+    model: str,
+    *,
+    config: str = DEFAULT_PRESET,
+    overrides: _Overrides = (),
+    images: int = 1,
+    out: Path = Path("out/programs"),
+) -> int:
+    """Compile a network to a program image and its description.
+
+    Parameters
+    ----------
+    model
+        Name of a network, or path of an .npz file.
+    config
+        Preset, or path of a TOML file.
+    overrides
+        field=value, in place of the preset's; again for more.
+    images
+        Most images of a run.
+    out
+        Folder to write NAME.bin, NAME.json and config.toml to.
+    """
+    from .compiler.compile import compile_network
+    from .compiler.models import load_network
+
+    built = load_config(config, overrides)
+    program = compile_network(load_network(model), built, images)
+    paths = program.save(out)
+    write_whole(out / "config.toml", as_toml(built))
+    for path in [*paths, out / "config.toml"]:
+        print(f"{path}  {path.stat().st_size} bytes", flush=True)
     return 0
 
 
@@ -61,6 +177,17 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return _app(sys.argv[1:] if words is None else words,
                     exit_on_error=False, print_error=False) or 0
-    except (ConfigError, CycloptsError, OSError) as error:
+    except (ConfigError, CycloptsError, OSError, *_mistakes()) as error:
         print("spikeloom:", " ".join(str(error).split()), file=sys.stderr)
         return 2
+
+
+def _mistakes() -> tuple[type[Exception], ...]:
+    """Return what loading and compiling a network may raise, if that was loaded at all."""
+    if f"{__package__}.compiler.models" not in sys.modules:
+        return ()
+    from ..models.golden.errors import GoldenError
+    from ..models.zoo.registry import UnknownNetworkError
+    from .compiler.errors import CompileError
+
+    return GoldenError, UnknownNetworkError, CompileError

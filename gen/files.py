@@ -8,8 +8,8 @@ from pathlib import Path
 __all__ = ["write_whole"]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, and make its folder; readers see the old file or the new one.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write ``content`` to ``path``, and make its folder; readers see the old file or the new.
 
     Raises
     ------
@@ -19,8 +19,8 @@ def write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named configurations: TOML files to `FTPConfig`, with single fields overridden."""
+"""Named configurations: TOML files to `AcceleratorConfig`, with single fields overridden."""
 
 import dataclasses
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..rtl.config import ConfigError, FTPConfig
+from ..rtl.config import AcceleratorConfig, ConfigError
 
-__all__ = ["DEFAULT_PRESET", "load_config", "preset_names"]
+__all__ = ["DEFAULT_PRESET", "as_toml", "load_config", "preset_names"]
 
 DEFAULT_PRESET = "loas"
 _FOLDER = Path(__file__).parent / "presets"
-_FIELDS = tuple(field.name for field in dataclasses.fields(FTPConfig))
+_FIELDS = tuple(field.name for field in dataclasses.fields(AcceleratorConfig))
 
 
 def preset_names() -> list[str]:
@@ -22,7 +23,7 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-def load_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> FTPConfig:
+def load_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> AcceleratorConfig:
     """Return the configuration of a preset with some fields overridden.
 
     Parameters
@@ -45,9 +46,15 @@ def load_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> 
         _check_field(name, "override")
         values[name] = _value(value)
     try:
-        return FTPConfig(**values)
+        return AcceleratorConfig(**values)
     except ConfigError as error:
         raise ConfigError(f"preset {preset}: {error}") from None
+
+
+def as_toml(config: AcceleratorConfig) -> str:
+    """Return the text of a TOML file from which `load_config` makes ``config``."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in config.as_dict().items()]
+    return "\n".join([f"# Configuration {config.hash()}", *lines, ""])
 
 
 def _read(preset: str) -> dict[str, Any]:

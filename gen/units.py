@@ -13,6 +13,12 @@ from ..rtl.ftp.inner_join import InnerJoin
 from ..rtl.ftp.plif import ParallelLIF
 from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
 from ..rtl.ftp.tppe import TPPE
+from ..rtl.soc.accelerator import Accelerator
+from ..rtl.soc.chunk_writer import ChunkWriter
+from ..rtl.soc.csr import CSR
+from ..rtl.soc.post_processor import PostProcessor
+from ..rtl.soc.spike_loader import SpikeLoader
+from ..rtl.soc.weight_loader import WeightLoader
 
 __all__ = ["UNITS", "check_unit"]
 
@@ -25,6 +31,12 @@ UNITS: dict[str, type[wiring.Component]] = {
     "compressor": Compressor,
     "decompressor": Decompressor,
     "ftp_array": FTPArray,
+    "csr": CSR,
+    "weight_loader": WeightLoader,
+    "chunk_writer": ChunkWriter,
+    "post_processor": PostProcessor,
+    "spike_loader": SpikeLoader,
+    "accelerator": Accelerator,
 }
 
 

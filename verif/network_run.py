@@ -15,7 +15,7 @@ from ..models.golden.network import IntegerNetwork, LayerTrace
 from ..rtl.config import FTPConfig
 from .array_run import ArrayJob, ArrayResult, ArrayRunError, run_on_array
 
-__all__ = ["LayerReport", "Mismatch", "NetworkError", "check_fit", "run_network"]
+__all__ = ["LayerReport", "Mismatch", "NetworkError", "array_layers", "check_fit", "run_network"]
 
 RunLayer = Callable[[ArrayJob, FTPConfig, Path], ArrayResult]
 
@@ -61,6 +61,11 @@ class LayerReport:
     mismatch: str                     # empty if exact
 
 
+def array_layers(network: IntegerNetwork) -> tuple[IntegerLayer, ...]:
+    """Return the layers that read spikes, which the array computes."""
+    return tuple(layer for layer in network.layers if not layer.input_bits)
+
+
 def check_fit(network: IntegerNetwork, config: FTPConfig) -> None:
     """Refuse a network that the configuration cannot run.
 
@@ -73,7 +78,7 @@ def check_fit(network: IntegerNetwork, config: FTPConfig) -> None:
     if network.timesteps != config.timesteps:
         raise NetworkError(f"{network.name} has {network.timesteps} timesteps, the configuration "
                            f"{config.timesteps}: --set timesteps={network.timesteps}")
-    for layer in network.layers[1:]:
+    for layer in array_layers(network):
         if layer.weight_bits > config.weight_bits:
             raise NetworkError(f"{network.name}, layer {layer.name}: weights have "
                                f"{layer.weight_bits} bits, weight_bits is {config.weight_bits}")
@@ -85,11 +90,14 @@ def check_fit(network: IntegerNetwork, config: FTPConfig) -> None:
 
 def run_network(network: IntegerNetwork, images: Tensor, config: FTPConfig, folder: Path,
                 run_layer: RunLayer = run_on_array) -> Iterator[tuple[LayerReport, Tensor]]:
-    """Run all layers behind the encoder; each takes in what the RTL gave out before.
+    """Run all layers that read spikes; each takes in what the RTL gave out before.
+
+    The golden model encodes the images, and does what comes between the partial sums and the
+    neurons where there is more than a bias.
 
     Parameters
     ----------
-    images : Tensor[B, H, W]
+    images : Tensor[B, H, W] or Tensor[B, C, H, W]
         uint8.
     folder : Path
         Where the files of the layers go.
@@ -101,7 +109,8 @@ def run_network(network: IntegerNetwork, images: Tensor, config: FTPConfig, fold
     LayerReport
         One layer after another; none follows one that is not exact.
     Tensor
-        Output of the RTL: spikes bool[T, M, N], or psums int64[T, M, N] of the readout.
+        Output of the RTL: spikes bool[T, M, N], or psums int64[T, M, N] where it gives these
+        only.
 
     Raises
     ------
@@ -110,23 +119,40 @@ def run_network(network: IntegerNetwork, images: Tensor, config: FTPConfig, fold
     """
     check_fit(network, config)
     golden = network.run(images)
-    spikes_in = network.encode(images)
-    for layer, trace in zip(network.layers[1:], golden.layers[1:], strict=True):
-        job = ArrayJob(rows=layer.rows(spikes_in), weights=layer.weight_matrix(),
-                       bias=layer.bias if layer.lif else None, threshold=layer.threshold,
-                       lif=layer.lif)
+    encoded = {layer.name for layer in network.layers if layer.input_bits}
+    maps = {trace.name: trace.maps for trace in golden.layers
+            if trace.name in encoded and trace.maps is not None}
+    kept = {name: golden[name].currents for name in encoded}
+    for layer in array_layers(network):
+        trace = golden[layer.name]
+        inputs = [maps[source.input] for source in layer.sources]
+        job = _job(layer, layer.rows(inputs))
         try:
             result = run_layer(job, config, folder / layer.name)
         except ArrayRunError as error:
-            yield _report(layer, spikes_in, job, config, None, str(error)), trace.psums
+            yield _report(layer, inputs, job, config, None, str(error)), trace.psums
             return
-        report = _report(layer, spikes_in, job, config, result, _difference(layer, trace, job,
-                                                                            result))
+        report = _report(layer, inputs, job, config, result, _difference(layer, trace, job,
+                                                                         result))
         yield report, result.psums if result.spikes is None else result.spikes
         if not report.exact:
             return
-        if result.spikes is not None:
-            spikes_in = layer.spatial(result.spikes, len(images))
+        if layer.output == "readout":
+            return
+        kept[layer.name] = currents = layer.currents(
+            result.psums, kept[layer.residual] if layer.residual else None)
+        spikes = result.spikes
+        if spikes is None and layer.output == "spikes":
+            spikes = layer.spikes(currents)
+        maps[layer.name] = layer.stored(currents if spikes is None else spikes, len(images))
+
+
+def _job(layer: IntegerLayer, rows: Tensor) -> ArrayJob:
+    """Let the array fire the neurons if nothing but the bias comes before them."""
+    plain = layer.requantize is None and layer.residual is None and layer.output == "spikes"
+    return ArrayJob(rows=rows, weights=layer.weight_matrix(), bias=layer.bias if plain else None,
+                    threshold=layer.threshold if plain else None,
+                    lif=layer.lif if plain else None)
 
 
 def _difference(layer: IntegerLayer, trace: LayerTrace, job: ArrayJob,
@@ -159,11 +185,12 @@ def _compare(layer: IntegerLayer, trace: LayerTrace, result: ArrayResult) -> Mis
     return None
 
 
-def _report(layer: IntegerLayer, spikes_in: Tensor, job: ArrayJob, config: FTPConfig,
+def _report(layer: IntegerLayer, inputs: list[Tensor], job: ArrayJob, config: FTPConfig,
             result: ArrayResult | None, mismatch: str) -> LayerReport:
     counters = dict(result.counters) if result else {"cycles": 0, "match": 0}
     cycles, matches = counters.pop("cycles"), counters.pop("match")
     timesteps, rows, positions = job.rows.shape
+    spikes_in = torch.cat([maps.flatten(1) for maps in inputs], 1)
     return LayerReport(
         name=layer.name, shape=(timesteps, rows, positions, job.weights.shape[1]),
         weight_sparsity=layer.sparsity,

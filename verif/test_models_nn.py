@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from spikeloom.models.golden.layer import IMAGE
 from spikeloom.models.golden.plif import LIF, plif
-from spikeloom.models.nn.layers import LayerConfig, SpikingLayer, SpikingNetwork
+from spikeloom.models.nn.layers import LayerConfig, SourceConfig, SpikingLayer, SpikingNetwork
 from spikeloom.models.nn.neuron import LIFNeuron
 from spikeloom.models.nn.pruning import MagnitudePruner, PruningSchedule, sparsity
 from spikeloom.models.nn.quantization import (
@@ -26,16 +27,49 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def small_network(lif=LIFS[0]):
+def source(given, inputs, side, **fields):
+    return SourceConfig(input=given, inputs=inputs, height=side, width=side, **fields)
+
+
+def flat(given, inputs, side, **fields):
+    """Return the source of a linear layer."""
+    return source(given, inputs, side, kernel=(side, side), padding=(0, 0), **fields)
+
+
+def chain(lif):
+    return (
+        LayerConfig(name="conv1", sources=(source(IMAGE, 1, 12),), outputs=6, pool=2, lif=lif),
+        LayerConfig(name="conv2", sources=(source("conv1", 6, 6),), outputs=8, pool=2, lif=lif),
+        LayerConfig(name="fc1", sources=(flat("conv2", 8, 3),), outputs=16, lif=lif),
+        LayerConfig(name="fc2", sources=(flat("fc1", 16, 1),), outputs=4, lif=None))
+
+
+def shortcuts(lif):
+    """Return spike shortcuts, a projection, membrane shortcuts, pooled means, dropped words."""
+    point = {"kernel": (1, 1), "padding": (0, 0)}
+    return (
+        LayerConfig(name="stem", sources=(source(IMAGE, 1, 12, stride=2),), outputs=6, lif=lif),
+        LayerConfig(name="a", outputs=6, lif=lif, drop_single=True, sources=(
+            source("stem", 6, 6), source("stem", 6, 6, identity=True))),
+        LayerConfig(name="b", outputs=8, lif=lif, keep_residual=True, sources=(
+            source("a", 6, 6, stride=2), source("stem", 6, 6, stride=2, **point))),
+        LayerConfig(name="c", outputs=8, lif=lif, residual="b", keep_residual=True,
+                    sources=(source("b", 8, 3, kernel=(1, 3), padding=(0, 1)),)),
+        LayerConfig(name="d", outputs=8, lif=lif, residual="c",
+                    sources=(source("c", 8, 3),)),
+        LayerConfig(name="e", outputs=8, lif=lif,
+                    sources=(source("d", 8, 3, kernel=(2, 2), padding=(0, 0)),)),
+        LayerConfig(name="out", outputs=4, lif=None, sources=(
+            source("e", 8, 2, kernel=(1, 1), padding=(0, 0), mean_pool=2),)))
+
+
+def small_network(lif=LIFS[0], layers=chain):
     torch.manual_seed(3)
-    network = SpikingNetwork([SpikingLayer(config) for config in (
-        LayerConfig(name="conv1", kind="conv", inputs=1, outputs=6, height=12, width=12,
-                    pool=2, encoder=True, lif=lif),
-        LayerConfig(name="conv2", kind="conv", inputs=6, outputs=8, height=6, width=6, pool=2,
-                    lif=lif),
-        LayerConfig(name="fc1", kind="linear", inputs=8, outputs=16, height=3, width=3, lif=lif),
-        LayerConfig(name="fc2", kind="linear", inputs=16, outputs=4, lif=None))], 4)
+    network = SpikingNetwork([SpikingLayer(config) for config in layers(lif)], 4)
     with torch.no_grad():  # batch statistics that fire some neurons
+        for layer in network:
+            if layer.norm is not None:
+                layer.norm.bias.fill_(0.5)
         network(small_images(64).float() / 256)
     return network
 
@@ -105,47 +139,105 @@ def test_schedule_errors(fields, message):
 
 def test_rounding_has_the_gradient_of_the_identity_within_the_range():
     x = torch.tensor([[0.3, -0.37, 9.0], [0.3, -0.37, 9.0]], requires_grad=True)
-    y = fake_quantize(x, torch.tensor([2, 4]), 15)
+    y = fake_quantize(x, torch.tensor([1 / 4, 1 / 16]), 15)
     assert y.tolist() == [[0.25, -0.25, 3.75], [0.3125, -0.375, 0.9375]]
     y.sum().backward()
     assert x.grad is not None and x.grad.tolist() == [[1, 1, 0]] * 2
 
 
 def test_folding_is_the_batch_norm():
-    layer = next(iter(small_network())).eval()
-    weight, bias = fold(layer)
-    x = torch.rand(1, 3, 1, 12, 12, generator=generator())
-    folded = torch.nn.functional.conv2d(x[0], weight, bias, padding=1)
-    torch.testing.assert_close(folded, layer.currents(x)[0], atol=1e-5, rtol=1e-4)
+    layer = list(small_network(layers=shortcuts))[2].eval()
+    weights, bias = fold(layer)
+    spikes = [(torch.rand(3, 6, 6, 6, generator=generator()) < 0.5).float() for _ in range(2)]
+    conv = torch.nn.functional.conv2d
+    folded = (conv(spikes[0], weights[0], bias, stride=2, padding=1)
+              + conv(spikes[1], weights[1], stride=2))
+    torch.testing.assert_close(folded, layer.currents([x[None] for x in spikes])[0],
+                               atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("layers", [chain, shortcuts])
 @pytest.mark.parametrize("weight_bits", [2, 4, 8])
 @pytest.mark.parametrize("lif", LIFS)
-def test_fake_quantized_network_is_the_integer_network(lif, weight_bits):
-    quantized = fold_network(small_network(lif).eval(), weight_bits).double()
+def test_fake_quantized_network_is_the_integer_network(lif, weight_bits, layers):
+    quantized = fold_network(small_network(lif, layers).eval(), weight_bits).double()
     network = integer_network("small", quantized)
     images = small_images(20)
     with torch.no_grad():
-        fired, logits = quantized.trace(images.double() / 256)
+        maps, logits = quantized.trace(images.double() / 256)
     trace = network.run(images)
-    for spikes, layer in zip(fired, trace.layers, strict=False):
-        assert layer.spikes is not None
-        expected = layer.spikes.unflatten(1, (20, *spikes.shape[3:])).movedim(4, 2)
-        assert torch.equal(spikes.bool(), expected)
-    assert trace["conv2"].spikes.any() and not trace["conv2"].spikes.all()
+    for seen in trace.layers[:-1]:
+        assert torch.equal(maps[seen.name].bool(), seen.maps), seen.name
+    assert 0 < trace.layers[1].maps.double().mean() < 1
     readout = list(quantized)[-1]
     assert isinstance(readout, FakeQuantizedLayer) and len(readout.exponent.unique()) == 1
-    unit = 4 * 2.0 ** int(readout.exponent[0])
-    assert torch.equal(logits * unit, trace.logits.double())
+    assert torch.equal(logits * 4 / readout.unit[0], trace.logits.double())
 
 
-def test_pruned_channel_gets_a_threshold_that_fits():
-    network = small_network()
+def test_residuals_in_integers_are_those_in_floating_point():
+    quantized = fold_network(small_network(layers=shortcuts).eval()).double()
+    network = integer_network("small", quantized)
+    b, c = list(quantized)[2:4]
+    images = small_images(20)
+    trace = network.run(images)
     with torch.no_grad():
-        for layer in network:
-            layer.weight[0] = 0
+        maps, _ = quantized.trace(images.double() / 256)
+        kept = b.currents([maps["a"], maps["stem"]])
+        total = c.currents([maps["b"]], kept)
+    for layer, expected in (("b", kept), ("c", total)):
+        found = trace[layer].currents.unflatten(1, (20, 3, 3)).movedim(4, 2)
+        assert torch.equal(found.double() / 1024, expected), layer
+    assert trace["c"].currents.abs().max() > 500
+
+
+def test_residuals_saturate_alike():
+    network = small_network(layers=shortcuts).eval()
+    with torch.no_grad():
+        for layer in list(network)[2:5]:
+            layer.norm.bias[:2] = torch.tensor([20, -20])
+    quantized = fold_network(network).double()
+    images = small_images(10)
+    trace = integer_network("small", quantized).run(images)
+    assert trace["d"].currents.min() == -32768 and trace["d"].currents.max() == 32767
+    with torch.no_grad():
+        maps, _ = quantized.trace(images.double() / 256)
+    for name, x in maps.items():
+        assert torch.equal(x.bool(), trace[name].maps), name
+
+
+def test_shortcut_of_spikes_has_the_weight_of_a_threshold():
+    a = integer_network("small", fold_network(small_network(layers=shortcuts))).layers[1]
+    assert a.sources[1].groups == 6 and a.sources[1].weight.shape == (6, 1, 1, 1)
+    assert torch.equal(a.sources[1].weight.flatten(), a.threshold)
+
+
+def test_silenced_neurons_fire_twice_or_not_at_all():
+    network = small_network(layers=shortcuts).eval()
+    with torch.no_grad():
+        maps, _ = network.trace(small_images(30).float() / 256)
+    counts = {name: set(x.sum(0).unique().tolist()) for name, x in maps.items()}
+    assert 1 not in counts["a"] and counts["a"] & {2, 3, 4} and 1 in counts["stem"]
+
+
+@pytest.mark.parametrize(("sources", "fields", "message"), [
+    ((source("x", 4, 4), source("x", 4, 4, identity=True)), {"keep_residual": True},
+     "a: a layer with residuals must have no identity source"),
+    ((source("x", 4, 4, mean_pool=2), source("x", 4, 2)), {}, "a: sources must all be images"),
+])
+def test_layers_that_cannot_be_quantized(sources, fields, message):
+    config = LayerConfig(name="a", sources=sources, outputs=4, **fields)
+    with pytest.raises(ValueError, match=message):
+        FakeQuantizedLayer(config)
+
+
+@pytest.mark.parametrize("layers", [chain, shortcuts])
+def test_pruned_channel_gets_tables_that_fit(layers):
+    network = small_network(layers=layers)
+    with torch.no_grad():
+        for weight in network.weights:
+            weight[0] = 0
     for layer in integer_network("small", fold_network(network)).layers:
-        assert layer.weight[0].eq(0).all()
+        assert layer.sources[0].weight[0].eq(0).all()
 
 
 def test_float_network_has_no_integers():
@@ -162,6 +254,10 @@ def test_augmentation_moves_images_and_keeps_them_in_range():
     assert 0.7 < size.min() and size.max() < 1.4
     still = Augmentation(degrees=0, scale=0, shear=0, shift=0)
     assert torch.equal(augment(images, still, generator()), images)
+    images[:, :, 12:] = 0
+    flipped = augment(images, replace(still, flip=True), generator())
+    mirrored = (flipped == images.flip(2)).all(2).all(1)
+    assert 60 < mirrored.sum() < 140 and torch.equal(flipped[~mirrored], images[~mirrored])
 
 
 def test_training_learns_and_repeats():
@@ -173,7 +269,7 @@ def test_training_learns_and_repeats():
     states, progress = [], []
     for _ in range(2):
         network = small_network()
-        pruner = MagnitudePruner([x.weight for x in network], PruningSchedule(
+        pruner = MagnitudePruner(network.weights, PruningSchedule(
             start=6, stop=16, interval=2, sparsity=0.6))
         train(network, images, labels, config, generator(), pruner,
               lambda *now: progress.append(now))
@@ -181,5 +277,14 @@ def test_training_learns_and_repeats():
     assert [step for step, _, _ in progress] == [*range(24), *range(24)]
     assert progress[0][1] == config.steps(96) == 24
     assert accuracy(network, images, labels) > 0.9
-    assert sparsity([x.weight for x in network]) == pytest.approx(0.6, abs=0.01)
+    assert sparsity(network.weights) == pytest.approx(0.6, abs=0.01)
     assert all(torch.equal(states[0][field], states[1][field]) for field in states[0])
+
+
+def test_epoch_of_fewer_images():
+    config = TrainingConfig(epochs=2, rate=1e-3, batch=16, images=40)
+    assert config.steps(96) == 4 and config.steps(20) == 2
+    steps = []
+    train(small_network(), small_images(96), torch.zeros(96).long(), config, generator(),
+          report=lambda step, *_: steps.append(step))
+    assert steps == [0, 1, 2, 3]

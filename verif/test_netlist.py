@@ -22,6 +22,8 @@ CELLS = {
     "compressor": (89, 70, 0),
     "decompressor": (106, 95, 1),
     "ftp_array": (2930, 1574, 5),
+    "weight_loader": (869, 372, 2),
+    "chunk_writer": (405, 186, 2),
 }
 TOLERANCE = 0.15
 

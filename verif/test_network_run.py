@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spikeloom.models.golden.compressor import compress
-from spikeloom.models.golden.layer import IntegerLayer
+from spikeloom.models.golden.layer import IntegerLayer, Source
 from spikeloom.models.golden.network import IntegerNetwork
 from spikeloom.models.golden.plif import LIF
 from spikeloom.rtl.config import FTPConfig
@@ -35,17 +35,39 @@ def _network() -> IntegerNetwork:
     def channels(count, low, high):
         return torch.randint(low, high, (count,), generator=generator)
 
+    def source(given, shape, side, **fields):
+        return Source(input=given, weight=weights(*shape), height=side, width=side, **fields)
+
+    same = {"padding": (1, 1)}
     layers = (
-        IntegerLayer(name="encoder", kind="conv", weight=weights(4, 1, 3, 3),
+        IntegerLayer(name="encoder", sources=(source("image", (4, 1, 3, 3), 8, **same),),
                      bias=channels(4, -9, 9), threshold=channels(4, 1, 9000), lif=LIF(),
-                     height=8, width=8, padding=1, encoder=True),
-        IntegerLayer(name="conv", kind="conv", weight=weights(20, 4, 3, 3),
+                     input_bits=8),
+        IntegerLayer(name="conv", sources=(source("encoder", (20, 4, 3, 3), 8, **same),),
                      bias=channels(20, -20, 20), threshold=channels(20, -9, 200),
-                     lif=LIF(gain=3, shift=2, reset="soft"), height=8, width=8, padding=1, pool=2),
-        IntegerLayer(name="readout", kind="linear", weight=weights(10, 20 * 16),
-                     bias=channels(10, -9, 9), threshold=None, lif=None, height=4, width=4),
+                     lif=LIF(gain=3, shift=2, reset="soft"), pool=2),
+        IntegerLayer(name="readout", sources=(source("conv", (10, 20, 4, 4), 4),),
+                     bias=channels(10, -9, 9), output="readout"),
     )
-    return IntegerNetwork(name="tiny", timesteps=4, layers=layers)
+    return IntegerNetwork(name="tiny", timesteps=4, layers=layers, input_shape=(1, 8, 8))
+
+
+def _residual_network() -> IntegerNetwork:
+    """Return the tiny network with two layers between that add residuals."""
+    network = _network()
+    encoder, conv, readout = network.layers
+    main, = conv.sources
+    point = main.weight[:, :, :1, :1].contiguous()
+    first = dataclasses.replace(
+        conv, name="first", pool=1, keep_residual=True,
+        requantize=(torch.full((20,), 20_000), torch.full((20,), 14)),
+        sources=(dataclasses.replace(main, stride=2), dataclasses.replace(
+            main, weight=point, stride=2, padding=(0, 0))))
+    second = dataclasses.replace(
+        conv, name="conv", residual="first", drop_single=True, pool=1,
+        sources=(Source(input="first", weight=torch.full((20, 1, 1, 1), 64), height=4, width=4,
+                        groups=20),))
+    return dataclasses.replace(network, layers=(encoder, first, second, readout))
 
 
 def _images(count: int) -> torch.Tensor:
@@ -66,6 +88,18 @@ def test_network_on_rtl(tmp_path, inner_join):
     for report, _ in found:
         assert report.matches > 0 and report.cycles > 0 and 0 < report.utilisation <= 1
         assert sum(report.stalls.values()) + report.matches == report.cycles * config.tppes
+
+
+def test_residuals_are_added_between_layers(tmp_path):
+    config = dataclasses.replace(CONFIG, max_fan_in=320)
+    network, images = _residual_network(), _images(3)
+    found = list(run_network(network, images, config, tmp_path, run_on_golden))
+    assert [(report.name, report.mismatch) for report, _ in found] == [
+        ("first", ""), ("conv", ""), ("readout", "")]
+    trace = network.run(images)
+    assert torch.equal(found[0][1], trace["first"].psums)
+    assert torch.equal(found[-1][1], trace["readout"].psums)
+    assert trace["first"].currents.any() and 0 < trace["conv"].maps.double().mean() < 1
 
 
 @pytest.mark.parametrize("kind", ["psum", "spike"])
@@ -100,8 +134,7 @@ def test_wrong_match_count_is_named(tmp_path):
 def test_array_error_is_named(tmp_path):
     """A fiber longer than the array holds stops it; the host hears why."""
     network = _network()
-    job_rows = network.layers[2].rows(network.layers[1].spatial(
-        network.run(_images(1))["conv"].spikes, 1))
+    job_rows = network.run(_images(1))["readout"].rows
     job = type("Job", (), {"rows": job_rows, "weights": network.layers[2].weight_matrix(),
                            "bias": None, "threshold": None, "lif": None})()
     with pytest.raises(ArrayRunError, match="the array stopped: row_overflow"):

@@ -55,7 +55,7 @@ def test_data_is_listed(root, settings, tracked):
               for pattern in patterns
               for path in root.joinpath(*package.split(".")[1:]).glob(pattern)}
     data = {path for path in tracked if path.suffix in (".npz", ".vlt", ".sv", ".typed")
-            or path.parent.name == "presets"}
+            or path.parent.name in ("presets", "templates")}
     assert data <= listed, f"not in package-data: {data - listed}"
 
 

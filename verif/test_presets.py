@@ -7,8 +7,8 @@ import tomllib
 
 import pytest
 
-from spikeloom.gen.presets import DEFAULT_PRESET, load_config, preset_names
-from spikeloom.rtl.config import ConfigError, FTPConfig
+from spikeloom.gen.presets import DEFAULT_PRESET, as_toml, load_config, preset_names
+from spikeloom.rtl.config import ConfigError, AcceleratorConfig
 
 
 def _refused(text, *arguments):
@@ -17,39 +17,56 @@ def _refused(text, *arguments):
 
 
 def test_the_presets():
-    assert preset_names() == ["loas", "sparten", "tiny"]
+    assert preset_names() == ["loas", "small", "sparten", "tiny"]
     assert DEFAULT_PRESET in preset_names()
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_preset_spells_out_every_field(name, root):
     written = tomllib.loads((root / "gen" / "presets" / f"{name}.toml").read_text())
-    assert list(written) == [field.name for field in dataclasses.fields(FTPConfig)]
+    assert list(written) == [field.name for field in dataclasses.fields(AcceleratorConfig)]
     assert load_config(name).as_dict() == written
 
 
 def test_loas_is_the_default():
-    assert load_config("loas") == FTPConfig()
-    assert load_config() == FTPConfig()
+    assert load_config("loas") == AcceleratorConfig()
+    assert load_config() == AcceleratorConfig()
 
 
 def test_sparten_differs_in_its_inner_join():
-    assert load_config("sparten") == FTPConfig(inner_join="fast_fast")
+    assert load_config("sparten") == AcceleratorConfig(inner_join="fast_fast")
 
 
 def test_overrides():
-    assert load_config("loas", ["tppes=4", "inner_join=fast_fast"]) == FTPConfig(
+    assert load_config("loas", ["tppes=4", "inner_join=fast_fast"]) == AcceleratorConfig(
         tppes=4, inner_join="fast_fast")
 
 
 def test_file(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("tppes = 3\n")
-    assert load_config(str(path)) == FTPConfig(tppes=3)
+    assert load_config(str(path)) == AcceleratorConfig(tppes=3)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_text_of_a_configuration_gives_it_back(name, tmp_path):
+    config = load_config(name, ["tppes=3"])
+    path = tmp_path / "config.toml"
+    path.write_text(as_toml(config))
+    assert load_config(str(path)) == config
+    assert config.hash() in path.read_text()
+
+
+def test_small_memories_fit_their_devices():
+    """The memories alone; the buffers take the rest."""
+    small, tiny = load_config("small"), load_config("tiny")
+    assert (small.memory, tiny.memory) == ("on_chip", "on_chip")
+    assert small.memory_words * small.memory_bits <= 0.8 * 1008 * 1024
+    assert tiny.memory_words * tiny.memory_bits == 4 * 256 * 1024
 
 
 def test_mistakes_are_named(tmp_path):
-    _refused("no preset 'laos', did you mean 'loas'?; there are loas, sparten, tiny", "laos")
+    _refused("no preset 'laos', did you mean 'loas'?; there are loas, small, sparten, tiny", "laos")
     _refused("override: no field 'tpes', did you mean 'tppes'?", "loas", ["tpes=3"])
     _refused("override: no field 'xyzzy'", "loas", ["xyzzy=3"])
     _refused("an override must read field=value, not 'tppes'", "loas", ["tppes"])

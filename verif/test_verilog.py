@@ -13,20 +13,27 @@ import pytest
 from spikeloom.gen.emit import emit
 from spikeloom.gen.presets import load_config, preset_names
 from spikeloom.gen.units import UNITS
-from spikeloom.rtl.config import FTPConfig
+from spikeloom.rtl.config import AcceleratorConfig, FTPConfig
 from spikeloom.verif import runner
 from spikeloom.verif.build import Port, module_ports
 from spikeloom.verif.toolchain import environment
 
-_LEAST = FTPConfig(timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1,
-                   match_fifo_depth=2, beat_values=1, max_fan_in=8, column_fifo_depth=2,
-                   counter_bits=16)
+_LEAST = AcceleratorConfig(
+    timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, match_fifo_depth=2,
+    beat_values=1, max_fan_in=8, column_fifo_depth=2, counter_bits=16, memory_bits=32,
+    memory_words=256, burst_words=2, fetch_depth=2, weight_buffer_beats=64, max_columns=8,
+    requantize=0)
 LINTED = {name: load_config(name) for name in preset_names()} | {  # and the ends of all ranges
     "least": _LEAST,
     "most_tppes": dataclasses.replace(_LEAST, tppes=64, inner_join="fast_fast", laggy_adders=8),
-    "most": FTPConfig(timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
-                      match_fifo_depth=64, beat_values=64, max_fan_in=65536,
-                      column_fifo_depth=64, counter_bits=64),
+    "most": AcceleratorConfig(
+        timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256, match_fifo_depth=64,
+        beat_values=8, max_fan_in=65536, column_fifo_depth=64, counter_bits=64, guard_bits=8,
+        memory="on_chip", memory_bits=128, burst_words=128, fetch_depth=64,
+        weight_buffer_beats=65536, max_columns=65536),
+    "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
+        timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256, match_fifo_depth=64,
+        beat_values=64, max_fan_in=65536, column_fifo_depth=64, counter_bits=64),
 }
 
 
@@ -87,6 +94,8 @@ def test_fields_cover_their_port(emitted):
 
 @pytest.mark.parametrize("config", LINTED.values(), ids=LINTED)
 def test_lint(unit, config, tmp_path, root):
+    if ".soc." in UNITS[unit].__module__ and not isinstance(config, AcceleratorConfig):
+        pytest.skip("a configuration of the datapath only")
     path = tmp_path / f"{unit}.v"
     path.write_text(runner.emitted(unit, config))
     done = subprocess.run(["verilator_bin", "--lint-only", "-Wall", root / "verif" / "lint.vlt",

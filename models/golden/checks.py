@@ -6,7 +6,8 @@ from torch import Tensor
 
 from .errors import GoldenError, PsumOverflowError
 
-__all__ = ["check_bits", "check_int", "check_integers", "check_rank", "check_signed"]
+__all__ = ["check_bits", "check_int", "check_integers", "check_range", "check_rank",
+           "check_signed", "check_table"]
 
 _INTEGER_DTYPES = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
@@ -28,6 +29,21 @@ def check_integers(name: str, tensor: Tensor) -> Tensor:
     if tensor.dtype not in _INTEGER_DTYPES:
         raise GoldenError(f"{name} must be a tensor of integers, not of {tensor.dtype}")
     return tensor.to(torch.int64)
+
+
+def check_range(name: str, tensor: Tensor, low: int, high: int) -> None:
+    """Raise `GoldenError` unless each value is in ``low..high``."""
+    wrong = tensor[(tensor < low) | (tensor > high)]
+    if wrong.numel():
+        raise GoldenError(f"{name} must be in {low}..{high}, not {int(wrong[0])}")
+
+
+def check_table(name: str, tensor: Tensor, length: int) -> None:
+    """Raise `GoldenError` unless ``tensor`` is int64, with one value for each channel."""
+    if tensor.dtype != torch.int64:
+        raise GoldenError(f"{name} must be int64, not {tensor.dtype}")
+    if tensor.shape != (length,):
+        raise GoldenError(f"{name} must be of shape ({length},), not {tuple(tensor.shape)}")
 
 
 def check_bits(name: str, tensor: Tensor) -> Tensor:

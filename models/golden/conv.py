@@ -24,23 +24,28 @@ def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel) // stride + 1
 
 
-def lower(spikes: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+def lower(spikes: Tensor, kernel: int | tuple[int, int], stride: int,
+          padding: int | tuple[int, int]) -> Tensor:
     """Gather the input of each output position as one row.
 
     Rows are ordered (batch, y, x), the positions of a row (ky, kx, channel), so that a row is
-    ``kernel**2`` pixel fibers behind one another.
+    the pixel fibers under the kernel behind one another.
 
     Parameters
     ----------
     spikes : Tensor[T, B, C, H, W]
         Any type; padding is 0.
-    kernel, stride, padding : int
-        Of the convolution, the same along both sides.
+    kernel : int or tuple of int
+        Height and width; one number if they are the same.
+    stride : int
+        The same along both sides.
+    padding : int or tuple of int
+        Above and below, left and right; one number if they are the same.
 
     Returns
     -------
     Tensor[T, M, K]
-        Of the input's type; ``M = B * H' * W'``, ``K = kernel**2 * C``.
+        Of the input's type; ``M = B * H' * W'``, ``K = kh * kw * C``.
 
     Raises
     ------
@@ -49,12 +54,14 @@ def lower(spikes: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """
     check_rank("spikes", spikes, 5)
     steps, batch, channels, height, width = spikes.shape
-    rows, columns = (output_size(side, kernel, stride, padding) for side in (height, width))
-    padded = spikes.new_zeros(steps, batch, height + 2 * padding, width + 2 * padding, channels)
-    padded[:, :, padding:padding + height, padding:padding + width] = spikes.movedim(2, 4)
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    top, left = (padding, padding) if isinstance(padding, int) else padding
+    rows, columns = output_size(height, kh, stride, top), output_size(width, kw, stride, left)
+    padded = spikes.new_zeros(steps, batch, height + 2 * top, width + 2 * left, channels)
+    padded[:, :, top:top + height, left:left + width] = spikes.movedim(2, 4)
     taps = [padded[:, :, ky:ky + (rows - 1) * stride + 1:stride,
                    kx:kx + (columns - 1) * stride + 1:stride]
-            for ky in range(kernel) for kx in range(kernel)]
+            for ky in range(kh) for kx in range(kw)]
     return torch.stack(taps, 4).reshape(steps, batch * rows * columns, -1)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from .checks import check_bits, check_int, check_integers
 from .errors import GoldenError
 
-__all__ = ["MAX_TIMESTEPS", "pack", "popcount", "unpack"]
+__all__ = ["MAX_TIMESTEPS", "drop_single", "pack", "popcount", "unpack"]
 
 MAX_TIMESTEPS = 16  # lanes of the widest lane word
 
@@ -82,3 +82,25 @@ def popcount(words: Tensor) -> Tensor:
         int64, 0..16.
     """
     return unpack(words, MAX_TIMESTEPS).sum(0)
+
+
+def drop_single(spikes: Tensor) -> Tensor:
+    """Silence the neurons that fire once only (the fine-tuned mode of LoAS).
+
+    Parameters
+    ----------
+    spikes : Tensor[T, ...]
+        0 or 1.
+
+    Returns
+    -------
+    Tensor[T, ...]
+        bool, with no or at least two spikes along ``T``.
+
+    Raises
+    ------
+    GoldenError
+        If a spike is neither 0 nor 1.
+    """
+    bits = check_bits("spikes", spikes)
+    return bits & (bits.sum(0) >= 2)

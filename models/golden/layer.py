@@ -1,54 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """One layer of an integer network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from .checks import check_int, check_signed
-from .conv import lift, lower, output_size, weight_matrix
+from . import requantize as requantization
+from .checks import check_int, check_range, check_signed, check_table
+from .conv import lift
 from .errors import NetworkError
 from .ftp_array import exact_matmul, ftp_matmul
+from .lane_word import drop_single
 from .max_pool import max_pool
 from .plif import LIF, plif
+from .residual_add import RESIDUAL_BITS, RESIDUAL_LIMITS, residual_add
+from .source import IMAGE, Source, check_sources
 
-__all__ = ["PIXEL_BITS", "IntegerLayer"]
+__all__ = ["IMAGE", "OUTPUTS", "PIXEL_BITS", "IntegerLayer", "Source"]
 
-PIXEL_BITS = 8  # unsigned pixels, the encoder's input
+PIXEL_BITS = 8  # of an image's unsigned integers
+OUTPUTS = ("spikes", "integers", "readout")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerLayer:
-    """Convolution or linear layer of integers, with its neurons and its pooling.
+    """Matrix product of integers over one or two inputs, and what follows it.
 
-    Bias and threshold are in units of the partial sum and fit its width.
+    For each output position, channel and timestep, in this order: the partial sum over all
+    sources, ``y = psum + bias``, requantization of ``y`` to 16 bits, the residual's addition,
+    and then the neurons with pooling, or the clamped integers, or the readout.
 
     Parameters
     ----------
     name : str
         Of the layer.
-    kind : "conv" or "linear"
-    weight : Tensor[N, C, k, k] or Tensor[N, K]
-        int64, signed, ``weight_bits`` wide; those of a linear layer that follows a convolution
-        take its output in the order (y, x, channel).
+    sources : tuple of Source
+        One or two; all of them give maps of the same size and channels.
     bias : Tensor[N]
-        int64, signed; added at each timestep.
+        int64, signed, in units of the partial sum and within its width; added at each timestep.
     threshold : Tensor[N] or None
-        int64; None for the readout.
+        int64, in units of ``y``; None unless the output is spikes.
     lif : LIF or None
-        The neurons; None for the readout.
-    height, width : int
-        Of the input's feature maps, 1 for a vector.
-    stride, padding : int
-        Of a convolution.
+        The neurons; None unless the output is spikes.
+    requantize : tuple of Tensor[N] or None
+        Multiplier (unsigned, 16 bits) and shift (0..31), int64; see `golden.requantize`.
+    residual : str or None
+        Layer whose kept residual is added to ``y``, position by position (membrane shortcut).
+    keep_residual : bool
+        Whether ``y`` is stored for later layers, 16 bits for each timestep.
     pool : int
-        Side of the OR-pooling behind the neurons, 0 for none.
-    encoder : bool
-        Whether the input is unsigned 8-bit pixels instead of spikes.
+        Side of the OR-pooling behind the neurons, 1 for none.
+    drop_single : bool
+        Whether output words with fewer than two spikes, after pooling, become silent (the
+        fine-tuned mode of LoAS).
+    output : "spikes", "integers" or "readout"
+        Integers are ``y`` of the first timestep, clamped to ``out_bits``; the readout sums
+        ``y`` over the timesteps.
+    out_bits : int
+        1..16, of integers.
+    out_signed : bool
+        Whether integers are two's complement.
     weight_bits : int
         2..8.
+    input_bits : int
+        0 if the sources are spikes, else the bits of their integers, 1..16; images have 8. The
+        integers are the same at each timestep (direct encoding).
+    input_signed : bool
+        Whether those integers are two's complement.
 
     Raises
     ------
@@ -57,117 +78,134 @@ class IntegerLayer:
     """
 
     name: str
-    kind: Literal["conv", "linear"]
-    weight: Tensor
+    sources: tuple[Source, ...]
     bias: Tensor
-    threshold: Tensor | None
-    lif: LIF | None
-    height: int = 1
-    width: int = 1
-    stride: int = 1
-    padding: int = 0
-    pool: int = 0
-    encoder: bool = False
+    threshold: Tensor | None = None
+    lif: LIF | None = None
+    requantize: tuple[Tensor, Tensor] | None = None
+    residual: str | None = None
+    keep_residual: bool = False
+    pool: int = 1
+    drop_single: bool = False
+    output: Literal["spikes", "integers", "readout"] = "spikes"
+    out_bits: int = 8
+    out_signed: bool = False
     weight_bits: int = 8
+    input_bits: int = 0
+    input_signed: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in ("conv", "linear"):
-            raise NetworkError(f"{self.name}: kind must be 'conv' or 'linear', not {self.kind!r}")
-        for field, low, high in (("height", 1, 4096), ("width", 1, 4096), ("stride", 1, 255),
-                                 ("padding", 0, 255), ("pool", 0, 255), ("weight_bits", 2, 8)):
+        for field, low, high in (("pool", 1, 255), ("weight_bits", 2, 8), ("out_bits", 1, 16),
+                                 ("input_bits", 0, 16)):
             check_int(f"{self.name}: {field}", getattr(self, field), low, high)
-        if (self.lif is None) != (self.threshold is None):
-            raise NetworkError(f"{self.name}: lif and threshold must both be given or both None")
-        self._check_tensors()
+        if self.output not in OUTPUTS:
+            raise NetworkError(f"{self.name}: output must be one of {', '.join(OUTPUTS)}, "
+                               f"not {self.output!r}")
+        for field in ("lif", "threshold"):
+            if (getattr(self, field) is not None) != (self.output == "spikes"):
+                raise NetworkError(f"{self.name}: {field} must be given if the output is spikes, "
+                                   f"and only then; it is {self.output}")
+        if self.output != "spikes" and (self.pool > 1 or self.drop_single):
+            raise NetworkError(f"{self.name}: pool must be 1 and drop_single False where the "
+                               f"output is {self.output}, not {self.pool} and "
+                               f"{self.drop_single}")
+        if self.keep_residual and self.requantize is None and self.residual is None:
+            raise NetworkError(f"{self.name}: keep_residual must come with requantize or "
+                               f"residual, which make 16 bits of y")
+        check_sources(self.name, self.sources, self.weight_bits)
+        check_int(f"{self.name}: pool", self.pool, 1, min(self.maps))
+        if self.output == "readout" and self.maps != (1, 1):
+            raise NetworkError(f"{self.name}: output maps of a readout must be (1, 1), "
+                               f"not {self.maps}")
+        self._check_tables()
 
-    def _check_tensors(self) -> None:
-        rank = 4 if self.kind == "conv" else 2
-        if self.weight.ndim != rank or (rank == 4 and len(set(self.weight.shape[2:])) > 1):
-            raise NetworkError(f"{self.name}: weight must be of rank {rank} with a square kernel, "
-                               f"not of shape {tuple(self.weight.shape)}")
-        if self.weight.ndim == 2 and self.weight.shape[1] % (self.height * self.width):
-            raise NetworkError(f"{self.name}: weight columns must be a multiple of height * width,"
-                               f" not {self.weight.shape[1]}")
-        for field in ("weight", "bias", "threshold"):
-            tensor = getattr(self, field)
-            if tensor is None:
-                continue
-            if tensor.dtype != torch.int64:
-                raise NetworkError(f"{self.name}: {field} must be int64, not {tensor.dtype}")
-            if field != "weight" and tensor.shape != self.weight.shape[:1]:
-                raise NetworkError(f"{self.name}: {field} must be of shape "
-                                   f"({self.weight.shape[0]},), not {tuple(tensor.shape)}")
-            bits = self.weight_bits if field == "weight" else self.psum_bits
-            check_signed(f"{self.name}: {field}", tensor, bits)
+    def _check_tables(self) -> None:
+        tables = {"bias": self.bias, "threshold": self.threshold}
+        if self.requantize is not None:
+            tables |= dict(zip(("multiplier", "shift"), self.requantize, strict=True))
+        for field, tensor in tables.items():
+            if tensor is not None:
+                check_table(f"{self.name}: {field}", tensor, self.channels)
+        check_signed(f"{self.name}: bias", self.bias, self.psum_bits)
+        if self.threshold is not None:
+            residual = self.requantize is not None or self.residual is not None
+            check_signed(f"{self.name}: threshold", self.threshold,
+                         max(self.psum_bits, RESIDUAL_BITS * residual))
+        if self.requantize is not None:
+            multiplier, shift = self.requantize
+            check_range(f"{self.name}: multiplier", multiplier, 0,
+                        (1 << requantization.MULTIPLIER_BITS) - 1)
+            check_range(f"{self.name}: shift", shift, 0, requantization.SHIFT_LIMIT)
+
+    @property
+    def channels(self) -> int:
+        """Output channels, ``N``."""
+        return self.sources[0].weight.shape[0]
 
     @property
     def row_length(self) -> int:
-        """Positions of a row, ``K``."""
-        return self.weight[0].numel()
+        """Positions of a row, ``K``, over all sources."""
+        return sum(source.row_length for source in self.sources)
 
     @property
     def psum_bits(self) -> int:
         """Width of a signed partial sum that no input can overflow."""
-        return (self.weight_bits + (self.row_length - 1).bit_length()
-                + PIXEL_BITS * self.encoder)
+        return self.weight_bits + (self.row_length - 1).bit_length() + self.input_bits
+
+    @property
+    def zeros(self) -> int:
+        """Weights that are zero."""
+        return sum(int((source.weight == 0).sum()) for source in self.sources)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights; those between groups, which are always zero, do not count."""
+        return sum(source.weight.numel() for source in self.sources)
 
     @property
     def sparsity(self) -> float:
         """Share of the weights that are zero."""
-        return int((self.weight == 0).sum()) / self.weight.numel()
-
-    @property
-    def inputs(self) -> tuple[int, int, int]:
-        """Channels, height and width of the input."""
-        if self.kind == "conv":
-            return self.weight.shape[1], self.height, self.width
-        return self.row_length // (self.height * self.width), self.height, self.width
+        return self.zeros / self.weights
 
     @property
     def maps(self) -> tuple[int, int]:
         """Height and width of the output before pooling."""
-        if self.kind == "linear":
-            return 1, 1
-        height, width = (output_size(side, self.weight.shape[2], self.stride, self.padding)
-                         for side in (self.height, self.width))
-        return height, width
+        return self.sources[0].maps
 
     @property
     def outputs(self) -> tuple[int, int, int]:
         """Channels, height and width of the output, after pooling."""
         height, width = self.maps
-        return self.weight.shape[0], height // (self.pool or 1), width // (self.pool or 1)
+        return self.channels, height // self.pool, width // self.pool
 
-    def rows(self, spikes_in: Tensor) -> Tensor:
-        """Gather the rows of the matrix product.
+    def rows(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Gather the rows of the matrix product, source after source.
 
         Parameters
         ----------
-        spikes_in : Tensor[T, B, C, H, W]
-            Spikes, or int64 pixels for the encoder.
+        inputs : sequence of Tensor[T, B, C, H, W]
+            The map that each source reads: spikes (bool) or integers (int64).
 
         Returns
         -------
         Tensor[T, M, K]
-            Of the input's type; ``M`` in the order (batch, y, x), ``K`` in the order
-            (ky, kx, channel), or (y, x, channel) for a linear layer.
+            Of the inputs' type; ``M`` in the order (batch, y, x), ``K`` in the order (source,
+            ky, kx, channel).
 
         Raises
         ------
         NetworkError
-            If the input is not of the layer's shape.
+            If an input is not of its source's shape.
         """
-        if spikes_in.ndim != 5 or tuple(spikes_in.shape[2:]) != self.inputs:
-            raise NetworkError(f"{self.name}: input must be of shape [T, B, "
-                               f"{', '.join(map(str, self.inputs))}], not "
-                               f"{list(spikes_in.shape)}")
-        if self.kind == "conv":
-            return lower(spikes_in, self.weight.shape[2], self.stride, self.padding)
-        return spikes_in.movedim(2, 4).flatten(2)
+        if len(inputs) != len(self.sources):
+            raise NetworkError(f"{self.name}: inputs must be {len(self.sources)}, one for each "
+                               f"source, not {len(inputs)}")
+        return torch.cat([source.rows(maps) for source, maps
+                          in zip(self.sources, inputs, strict=True)], 2)
 
     def weight_matrix(self) -> Tensor:
         """Arrange the weights as int64[K, N], in the order of `rows`."""
-        return weight_matrix(self.weight) if self.kind == "conv" else self.weight.T
+        return torch.cat([source.weight_matrix() for source in self.sources])
 
     def psums(self, rows: Tensor) -> Tensor:
         """Multiply rows with the weights.
@@ -175,7 +213,7 @@ class IntegerLayer:
         Parameters
         ----------
         rows : Tensor[T, M, K]
-            bool, or int64 pixels for the encoder.
+            bool, or int64 if the layer reads integers.
 
         Returns
         -------
@@ -187,19 +225,46 @@ class IntegerLayer:
         GoldenError
             If the rows do not fit.
         """
-        if not self.encoder:
+        if not self.input_bits:
             return ftp_matmul(rows, self.weight_matrix(), self.psum_bits)
-        if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < 1 << PIXEL_BITS:
-            raise NetworkError(f"{self.name}: pixels must be in 0..{(1 << PIXEL_BITS) - 1}, not "
-                               f"{int(rows.min())}..{int(rows.max())}")
-        return exact_matmul(rows, self.weight_matrix(), (1 << PIXEL_BITS) - 1)
+        check_range(f"{self.name}: integers", rows,
+                    *_integer_limits(self.input_bits, self.input_signed))
+        return exact_matmul(rows, self.weight_matrix(), 1 << self.input_bits)
 
-    def spikes(self, psums: Tensor) -> Tensor:
-        """Fire the neurons.
+    def currents(self, psums: Tensor, residual: Tensor | None = None) -> Tensor:
+        """Add the bias, requantize, add the residual.
 
         Parameters
         ----------
         psums : Tensor[T, M, N]
+            int64.
+        residual : Tensor[T, M, N] or None
+            int64, 16 bits; given if the layer adds one, and only then.
+
+        Returns
+        -------
+        Tensor[T, M, N]
+            int64, ``y``.
+
+        Raises
+        ------
+        GoldenError
+            If an operand does not fit.
+        """
+        if (residual is None) != (self.residual is None):
+            raise NetworkError(f"{self.name}: residual must be that of {self.residual}, not "
+                               f"{None if residual is None else tuple(residual.shape)}")
+        y = psums + self.bias
+        if self.requantize is not None:
+            y = requantization.requantize(y, *self.requantize, *RESIDUAL_LIMITS)
+        return y if residual is None else residual_add(y, residual)
+
+    def spikes(self, currents: Tensor) -> Tensor:
+        """Fire the neurons.
+
+        Parameters
+        ----------
+        currents : Tensor[T, M, N]
             int64.
 
         Returns
@@ -210,26 +275,44 @@ class IntegerLayer:
         Raises
         ------
         NetworkError
-            If the layer is the readout.
+            If the output is not spikes.
         """
         if self.lif is None or self.threshold is None:
-            raise NetworkError(f"{self.name}: a readout has no neurons")
-        return plif(psums, self.bias, self.threshold, self.lif)
+            raise NetworkError(f"{self.name}: a layer of {self.output} has no neurons")
+        return plif(currents, torch.zeros_like(self.bias), self.threshold, self.lif)
 
-    def spatial(self, out: Tensor, batch: int) -> Tensor:
-        """Arrange spikes as feature maps and pool them.
+    def stored(self, out: Tensor, batch: int) -> Tensor:
+        """Arrange spikes or currents as maps, as later layers read them.
 
         Parameters
         ----------
         out : Tensor[T, M, N]
-            bool.
+            bool, the spikes; or int64, ``y``, where the output is integers.
         batch : int
             Images, ``B``.
 
         Returns
         -------
         Tensor[T, B, N, H', W']
-            bool, the input of the next layer.
+            bool, pooled, without the words that are dropped; or int64, clamped, the same at
+            each timestep.
+
+        Raises
+        ------
+        NetworkError
+            If the layer is the readout.
         """
+        if self.output == "readout":
+            raise NetworkError(f"{self.name}: a readout gives no maps")
         maps = lift(out, batch, *self.maps)
-        return max_pool(maps, self.pool) if self.pool else maps
+        if self.output == "integers":
+            limits = _integer_limits(self.out_bits, self.out_signed)
+            return maps[:1].clamp(*limits).expand_as(maps)
+        if self.pool > 1:
+            maps = max_pool(maps, self.pool)
+        return drop_single(maps) if self.drop_single else maps
+
+
+def _integer_limits(bits: int, signed: bool) -> tuple[int, int]:
+    low = -(1 << (bits - 1)) if signed else 0
+    return low, low + (1 << bits) - 1

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .checks import check_int
 from .errors import GoldenError, NetworkError
-from .layer import IntegerLayer
+from .layer import IMAGE, PIXEL_BITS, IntegerLayer, Source
 
 __all__ = ["IntegerNetwork", "LayerTrace", "Trace"]
 
@@ -22,17 +22,24 @@ class LayerTrace:
     name : str
         The layer.
     rows : Tensor[T, M, K]
-        Input rows: bool, or int64 pixels for the encoder.
+        Input rows: bool, or int64 if the layer reads integers, the same at each timestep.
     psums : Tensor[T, M, N]
         int64, signed, without bias.
+    currents : Tensor[T, M, N]
+        int64, after bias, requantization and residual; what a kept residual holds.
     spikes : Tensor[T, M, N] or None
-        bool, before pooling; None for the readout.
+        bool, before pooling; None unless the output is spikes.
+    maps : Tensor[T, B, N, H', W'] or None
+        The stored output: spikes after pooling, without dropped words, or integers, the same
+        at each timestep; None for the readout.
     """
 
     name: str
     rows: Tensor
     psums: Tensor
+    currents: Tensor
     spikes: Tensor | None
+    maps: Tensor | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +57,13 @@ class Trace:
     layers: tuple[LayerTrace, ...]
     logits: Tensor
 
+    @property
+    def predictions(self) -> Tensor:
+        """Class of the largest logit, the first of equals; int64[B]."""
+        classes = torch.arange(self.logits.shape[1]).expand_as(self.logits)
+        best = self.logits == self.logits.amax(1, keepdim=True)
+        return classes.masked_fill(~best, self.logits.shape[1]).amin(1)
+
     def __getitem__(self, name: str) -> LayerTrace:
         """Return the trace of the layer of that name."""
         for layer in self.layers:
@@ -61,7 +75,7 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerNetwork:
-    """Spiking network of integers: an encoder, layers of spikes, a readout.
+    """Spiking network of integers: layers that read images, spikes or integers, and a readout.
 
     Parameters
     ----------
@@ -70,7 +84,10 @@ class IntegerNetwork:
     timesteps : int
         ``T``, 1..16.
     layers : tuple of IntegerLayer
-        The first is the encoder, the last the readout.
+        In the order in which they are computed; a layer reads earlier ones. The last is the
+        readout.
+    input_shape : tuple of int
+        Channels, height and width of an image.
 
     Raises
     ------
@@ -81,20 +98,58 @@ class IntegerNetwork:
     name: str
     timesteps: int
     layers: tuple[IntegerLayer, ...]
+    input_shape: tuple[int, int, int]
 
     def __post_init__(self) -> None:
         check_int("timesteps", self.timesteps, 1, 16)
-        if len(self.layers) < 2 or not self.layers[0].encoder or self.layers[-1].lif:
-            raise NetworkError(f"{self.name} must be an encoder, layers of spikes and a readout")
-        for layer, following in zip(self.layers, self.layers[1:], strict=False):
-            if following.encoder or layer.lif is None:
-                raise NetworkError(f"{following.name} must be neither an encoder nor behind a "
-                                   f"readout")
-            if layer.outputs != following.inputs:
-                raise NetworkError(f"inputs of {following.name} must be {layer.outputs}, "
-                                   f"as {layer.name} gives, not {following.inputs}")
-        if len({layer.name for layer in self.layers}) != len(self.layers):
-            raise NetworkError(f"layer names of {self.name} must differ")
+        for index in range(3):
+            check_int(f"input_shape[{index}]", self.input_shape[index], 1, 4096)
+        outputs = [layer.output for layer in self.layers]
+        if outputs.count("readout") != 1 or outputs[-1] != "readout":
+            raise NetworkError(f"{self.name} must end in its one readout, not give out "
+                               f"{', '.join(outputs) or 'nothing'}")
+        known: dict[str, IntegerLayer] = {}
+        for layer in self.layers:
+            if layer.name in known or layer.name in ("", IMAGE):
+                raise NetworkError(f"layer names of {self.name} must differ, and be neither "
+                                   f"empty nor {IMAGE!r}, not {layer.name!r}")
+            for source in layer.sources:
+                self._check_source(layer, source, known)
+            if layer.residual is not None:
+                self._check_residual(layer, known)
+            known[layer.name] = layer
+
+    def _check_source(self, layer: IntegerLayer, source: Source,
+                      known: dict[str, IntegerLayer]) -> None:
+        given = known.get(source.input)
+        if given is None and source.input != IMAGE:
+            raise NetworkError(f"{layer.name}: source must be {IMAGE!r} or an earlier layer "
+                               f"({', '.join(known)}), not {source.input!r}")
+        if given is None:
+            shape, bits, signed = self.input_shape, PIXEL_BITS, False
+        elif given.output == "integers":
+            shape, bits, signed = given.outputs, given.out_bits, given.out_signed
+        else:
+            shape, bits, signed = given.outputs, 0, False
+        for field, found, expected in (("inputs", source.inputs, shape),
+                                       ("input_bits", layer.input_bits, bits),
+                                       ("input_signed", layer.input_signed, signed)):
+            if found != expected:
+                raise NetworkError(f"{layer.name}: {field} must be {expected}, as "
+                                   f"{source.input} gives, not {found}")
+
+    def _check_residual(self, layer: IntegerLayer, known: dict[str, IntegerLayer]) -> None:
+        kept = [name for name, other in known.items() if other.keep_residual]
+        if layer.residual not in kept:
+            raise NetworkError(f"{layer.name}: residual must be one of an earlier layer that "
+                               f"keeps it ({', '.join(kept) or 'none'}), "
+                               f"not {layer.residual!r}")
+        given = known[layer.residual]
+        for field in ("channels", "maps", "pool"):  # its order in memory follows from these
+            found, expected = getattr(layer, field), getattr(given, field)
+            if found != expected:
+                raise NetworkError(f"{layer.name}: {field} must be {expected}, as of "
+                                   f"{given.name}, whose residual it adds, not {found}")
 
     @property
     def weight_bits(self) -> int:
@@ -104,36 +159,42 @@ class IntegerNetwork:
     @property
     def sparsity(self) -> float:
         """Share of all weights that are zero."""
-        zeros = sum(int((layer.weight == 0).sum()) for layer in self.layers)
-        return zeros / sum(layer.weight.numel() for layer in self.layers)
+        return (sum(layer.zeros for layer in self.layers)
+                / sum(layer.weights for layer in self.layers))
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Run the encoder: pixels to the input spikes of the second layer.
+    def image_maps(self, images: Tensor) -> Tensor:
+        """Arrange images as the maps that layers read.
 
         Parameters
         ----------
-        images : Tensor[B, H, W]
-            uint8.
+        images : Tensor[B, C, H, W] or Tensor[B, H, W]
+            uint8; without channels if there is one only.
 
         Returns
         -------
-        Tensor[T, B, C, H', W']
-            bool.
+        Tensor[T, B, C, H, W]
+            int64, the same at each timestep.
 
         Raises
         ------
         GoldenError
-            If the images do not fit the encoder.
+            If the images do not fit.
         """
-        return self._encode(images)[1]
+        channels, height, width = self.input_shape
+        shapes = [self.input_shape] + [(height, width)] * (channels == 1)
+        if images.dtype != torch.uint8 or tuple(images.shape[1:]) not in shapes:
+            raise GoldenError(f"images must be uint8[B, {', '.join(map(str, shapes[-1]))}], not "
+                              f"{images.dtype}{list(images.shape)}")
+        maps = images.reshape(len(images), *self.input_shape).to(torch.int64)
+        return maps.expand(self.timesteps, *maps.shape)
 
     def run(self, images: Tensor) -> Trace:
         """Run the network and keep what each layer took in and gave out.
 
         Parameters
         ----------
-        images : Tensor[B, H, W]
-            uint8.
+        images : Tensor[B, C, H, W] or Tensor[B, H, W]
+            uint8; without channels if there is one only.
 
         Returns
         -------
@@ -142,29 +203,26 @@ class IntegerNetwork:
         Raises
         ------
         GoldenError
-            If the images do not fit the encoder.
+            If the images do not fit.
         """
-        first, maps = self._encode(images)
-        traces = [first]
-        for layer in self.layers[1:-1]:
-            rows = layer.rows(maps)
-            psums = layer.psums(rows)
-            spikes = layer.spikes(psums)
-            maps = layer.spatial(spikes, len(images))
-            traces.append(LayerTrace(name=layer.name, rows=rows, psums=psums, spikes=spikes))
-        readout = self.layers[-1]
-        rows = readout.rows(maps)
-        psums = readout.psums(rows)
-        traces.append(LayerTrace(name=readout.name, rows=rows, psums=psums, spikes=None))
-        return Trace(layers=tuple(traces), logits=psums.sum(0) + self.timesteps * readout.bias)
+        maps = {IMAGE: self.image_maps(images)}
+        traces: dict[str, LayerTrace] = {}
+        for layer in self.layers:
+            inputs = [maps[source.input] for source in layer.sources]
+            residual = traces[layer.residual].currents if layer.residual else None
+            traces[layer.name] = trace = _run_layer(layer, inputs, residual, len(images))
+            if trace.maps is not None:
+                maps[layer.name] = trace.maps
+        *_, readout = traces.values()
+        return Trace(layers=tuple(traces.values()), logits=readout.currents.sum(0))
 
     def predict(self, images: Tensor, batch: int = 10) -> Tensor:
         """Classify images: the class of the largest logit, the first of equals.
 
         Parameters
         ----------
-        images : Tensor[B, H, W]
-            uint8.
+        images : Tensor[B, C, H, W] or Tensor[B, H, W]
+            uint8; without channels if there is one only.
         batch : int
             Images run at once.
 
@@ -173,17 +231,22 @@ class IntegerNetwork:
         Tensor[B]
             int64.
         """
-        return torch.cat([self.run(part).logits.argmax(1) for part in images.split(batch)])
+        return torch.cat([self.run(part).predictions for part in images.split(batch)])
 
-    def _encode(self, images: Tensor) -> tuple[LayerTrace, Tensor]:
-        encoder = self.layers[0]
-        channels, height, width = encoder.inputs
-        if images.dtype != torch.uint8 or images.shape[1:] != (height, width) or channels != 1:
-            raise GoldenError(f"images must be uint8[B, {height}, {width}], not "
-                              f"{images.dtype}{list(images.shape)}")
-        rows = encoder.rows(images.to(torch.int64)[None, :, None])
-        psums = encoder.psums(rows)
-        rows, psums = (x.expand(self.timesteps, -1, -1) for x in (rows, psums))
-        spikes = encoder.spikes(psums)
-        trace = LayerTrace(name=encoder.name, rows=rows, psums=psums, spikes=spikes)
-        return trace, encoder.spatial(spikes, len(images))
+
+def _run_layer(layer: IntegerLayer, inputs: list[Tensor], residual: Tensor | None,
+               batch: int) -> LayerTrace:
+    steps = len(inputs[0])
+    if layer.input_bits:  # the same at each timestep: one product
+        rows = layer.rows([maps[:1] for maps in inputs])
+        psums = layer.psums(rows)
+        rows, psums = (x.expand(steps, -1, -1) for x in (rows, psums))
+    else:
+        rows = layer.rows(inputs)
+        psums = layer.psums(rows)
+    currents = layer.currents(psums, residual)
+    spikes = layer.spikes(currents) if layer.output == "spikes" else None
+    stored = None if layer.output == "readout" else layer.stored(
+        currents if spikes is None else spikes, batch)
+    return LayerTrace(name=layer.name, rows=rows, psums=psums, currents=currents, spikes=spikes,
+                      maps=stored)

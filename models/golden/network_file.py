@@ -14,34 +14,50 @@ import numpy as np
 import torch
 
 from .errors import GoldenError, NetworkFileError
-from .layer import IntegerLayer
+from .layer import IntegerLayer, Source
 from .network import IntegerNetwork
 from .plif import LIF
 
 __all__ = ["load", "network_arrays", "read_arrays", "save"]
 
-_FORMAT = "spikeloom-network-1"
+_FORMAT = "spikeloom-network-2"
+_REQUANTIZE = ("multiplier", "shift")
 _CORRUPT = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile,
             zlib.error, struct.error)  # what zipfile and numpy raise
 
 
-class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    name: str
-    kind: Literal["conv", "linear"]
-    lif: LIF | None
+class _Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    input: str
     height: int
     width: int
     stride: int
-    padding: int
+    padding: tuple[int, int]
+    sum_pool: int
+    groups: int
+
+
+class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    sources: list[_Source]
+    lif: LIF | None
+    requantize: bool
+    residual: str | None
+    keep_residual: bool
     pool: int
-    encoder: bool
+    drop_single: bool
+    output: Literal["spikes", "integers", "readout"]
+    out_bits: int
+    out_signed: bool
     weight_bits: int
+    input_bits: int
+    input_signed: bool
 
 
 class _Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     format: str
     name: str
     timesteps: int
+    input_shape: tuple[int, int, int]
     layers: list[_Layer]
 
 
@@ -64,16 +80,26 @@ def save(path: str | PathLike[str], network: IntegerNetwork,
 
 def network_arrays(network: IntegerNetwork) -> dict[str, np.ndarray]:
     """Return the arrays that stand for a network: ``header`` (JSON) and a few a layer."""
-    layers = [_Layer(**{field: getattr(layer, field) for field in _Layer.__struct_fields__})
-              for layer in network.layers]
-    header = _Header(format=_FORMAT, name=network.name, timesteps=network.timesteps, layers=layers)
+    header = _Header(format=_FORMAT, name=network.name, timesteps=network.timesteps,
+                     input_shape=network.input_shape, layers=[*map(_describe, network.layers)])
     arrays = {"header": np.array(msgspec.json.encode(header).decode())}
     for layer in network.layers:
-        arrays[f"{layer.name}.weight"] = layer.weight.numpy().astype(np.int8)
-        arrays[f"{layer.name}.bias"] = layer.bias.numpy().astype(np.int32)
-        if layer.threshold is not None:
-            arrays[f"{layer.name}.threshold"] = layer.threshold.numpy().astype(np.int32)
+        for index, source in enumerate(layer.sources):
+            arrays[f"{layer.name}.weight.{index}"] = source.weight.numpy().astype(np.int8)
+        tables = {"bias": layer.bias, "threshold": layer.threshold}
+        if layer.requantize is not None:
+            tables |= dict(zip(_REQUANTIZE, layer.requantize, strict=True))
+        for field, table in tables.items():
+            if table is not None:
+                arrays[f"{layer.name}.{field}"] = table.numpy().astype(np.int32)
     return arrays
+
+
+def _describe(layer: IntegerLayer) -> _Layer:
+    sources = [_Source(**{field: getattr(source, field) for field in _Source.__struct_fields__})
+               for source in layer.sources]
+    fields = {field: getattr(layer, field) for field in _Layer.__struct_fields__}
+    return _Layer(**fields | {"sources": sources, "requantize": layer.requantize is not None})
 
 
 def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
@@ -113,7 +139,8 @@ def load(path: str | PathLike[str]) -> IntegerNetwork:
     header = _header(path, arrays)
     try:
         layers = tuple(_layer(path, arrays, layer) for layer in header.layers)
-        return IntegerNetwork(name=header.name, timesteps=header.timesteps, layers=layers)
+        return IntegerNetwork(name=header.name, timesteps=header.timesteps, layers=layers,
+                              input_shape=header.input_shape)
     except NetworkFileError:
         raise
     except GoldenError as error:
@@ -133,13 +160,18 @@ def _header(path: str | PathLike[str], arrays: dict[str, np.ndarray]) -> _Header
 
 def _layer(path: str | PathLike[str], arrays: dict[str, np.ndarray],
            layer: _Layer) -> IntegerLayer:
-    def tensor(field: str, rank: int) -> torch.Tensor:
+    def tensor(field: str, rank: int = 1) -> torch.Tensor:
         array = _array(path, arrays, f"{layer.name}.{field}", "i", rank)
         return torch.from_numpy(array.astype(np.int64))
 
-    return IntegerLayer(
-        weight=tensor("weight", 4 if layer.kind == "conv" else 2), bias=tensor("bias", 1),
-        threshold=tensor("threshold", 1) if layer.lif else None, **msgspec.structs.asdict(layer))
+    sources = tuple(Source(weight=tensor(f"weight.{index}", 4), **msgspec.structs.asdict(source))
+                    for index, source in enumerate(layer.sources))
+    multiplier, shift = map(tensor, _REQUANTIZE) if layer.requantize else (None, None)
+    fields = msgspec.structs.asdict(layer) | {
+        "sources": sources, "bias": tensor("bias"),
+        "threshold": tensor("threshold") if layer.lif else None,
+        "requantize": None if multiplier is None or shift is None else (multiplier, shift)}
+    return IntegerLayer(**fields)
 
 
 def _array(path: str | PathLike[str], arrays: dict[str, np.ndarray], field: str, kind: str,

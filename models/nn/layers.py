@@ -1,49 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trainable layers of a spiking network, and the network that chains them."""
+"""Trainable layers of a spiking network, and the graph that they make."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..golden.layer import IMAGE, PIXEL_BITS
 from ..golden.plif import LIF
 from .neuron import LIFNeuron
 
-__all__ = ["LayerConfig", "SpikingLayer", "SpikingNetwork"]
+__all__ = ["LayerConfig", "SourceConfig", "SpikingLayer", "SpikingNetwork"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """One input of a layer: a convolution over the output of another."""
+
+    input: str                          # name of the layer that is read, or "image"
+    inputs: int                         # channels of the input
+    height: int                         # of the input's maps
+    width: int
+    kernel: tuple[int, int] = (3, 3)
+    stride: int = 1
+    padding: tuple[int, int] = (1, 1)   # above and below, left and right
+    mean_pool: int = 1                  # side of the average pooling before, a power of two
+    identity: bool = False              # spikes enter the current as they are, kernel unused
+
+    @property
+    def covers_map(self) -> bool:
+        """Whether the layer is linear: a kernel as large as the map."""
+        return (self.kernel == (self.height, self.width) and self.padding == (0, 0)
+                and self.mean_pool == 1)
+
+    @property
+    def exponent(self) -> int:
+        """Power of two by which integer inputs are larger than floating-point ones."""
+        pooled = 2 * (self.mean_pool.bit_length() - 1)
+        return pooled + PIXEL_BITS * (self.input == IMAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerConfig:
     """Shape of one layer.
 
-    A linear layer reads feature maps in the order (y, x, channel).
+    The norm covers the sum of all sources but those that are identities, which enter behind.
     """
 
     name: str
-    kind: Literal["conv", "linear"]
-    inputs: int              # channels of the input
-    outputs: int             # channels of the output
-    height: int = 1          # of the input's feature maps
-    width: int = 1
-    kernel: int = 3          # side, of a convolution; its stride is 1
-    padding: int = 1
-    pool: int = 0            # side of the max pooling behind the neurons, 0 for none
-    lif: LIF | None = LIF()  # None for the readout
-    encoder: bool = False    # input is pixels, the same at each timestep
+    sources: tuple[SourceConfig, ...]
+    outputs: int                 # channels of the output
+    pool: int = 1                # side of the max pooling behind the neurons, 1 for none
+    lif: LIF | None = LIF()      # None for the readout
+    residual: str | None = None  # layer whose kept residual adds to the current
+    keep_residual: bool = False  # whether the current is kept
+    drop_single: bool = False    # whether neurons that fire once only are silenced
 
     @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weight tensor."""
-        if self.kind == "conv":
-            return self.outputs, self.inputs, self.kernel, self.kernel
-        return self.outputs, self.inputs * self.height * self.width
+    def encoder(self) -> bool:
+        """Whether the input is pixels, the same at each timestep."""
+        return self.sources[0].input == IMAGE
+
+    @property
+    def carries_residual(self) -> bool:
+        """Whether the current is in units of the residuals."""
+        return self.keep_residual or self.residual is not None
+
+    @property
+    def trained(self) -> tuple[SourceConfig, ...]:
+        """Sources with weights."""
+        return tuple(source for source in self.sources if not source.identity)
 
 
 class SpikingLayer(nn.Module):
-    """Convolution or linear layer with batch norm, neurons and pooling.
+    """Sum of convolutions with batch norm, shortcuts, neurons and pooling.
 
     The readout has a bias instead of batch norm and neurons.
 
@@ -55,57 +88,83 @@ class SpikingLayer(nn.Module):
     def __init__(self, config: LayerConfig):
         super().__init__()
         self.config = config
-        self.weight = nn.Parameter(torch.empty(config.weight_shape))
-        nn.init.kaiming_normal_(self.weight)
+        self.weights = nn.ParameterList([
+            _initial(config.outputs, source) for source in config.trained])
         self.neuron = LIFNeuron(config.lif) if config.lif else None
         self.norm = nn.BatchNorm2d(config.outputs) if config.lif else None
         self.bias = None if config.lif else nn.Parameter(torch.zeros(config.outputs))
 
-    def synapse(self) -> tuple[Tensor, Tensor | None]:
-        """Weight and bias as the product uses them."""
-        return self.weight, self.bias
+    def synapse(self) -> tuple[list[Tensor], Tensor | None]:
+        """Weights and bias as the products use them."""
+        return list(self.weights), self.bias
 
-    def currents(self, x: Tensor) -> Tensor:
-        """Multiply inputs with the weights.
+    def products(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Multiply inputs with the weights; normalize, and add what is not weighted.
 
         Parameters
         ----------
-        x : Tensor[T, B, C, H, W]
+        inputs : sequence of Tensor[T, B, C, H, W]
+            The map that each source reads.
 
         Returns
         -------
         Tensor[T, B, N, H, W]
-            What drives the neurons, or the readout's output with ``H = W = 1``.
+            With ``H = W = 1`` for the readout.
         """
-        weight, bias = self.synapse()
-        flat = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        if self.config.kind == "conv":
-            y = functional.conv2d(flat, weight, bias, padding=self.config.padding)
-        else:
-            y = functional.linear(flat.movedim(1, 3).flatten(1), weight, bias)[..., None, None]
+        weights, bias = self.synapse()
+        pending, total, shortcuts = iter(weights), None, []
+        for source, x in zip(self.config.sources, inputs, strict=True):
+            if source.identity:
+                shortcuts.append(x)
+                continue
+            y = _convolve(source, x.flatten(0, 1), next(pending), bias)
+            total, bias = (y if total is None else total + y), None
+        total = cast(Tensor, total)
         if self.norm is not None:
-            y = self.norm(y)
-        return y.unflatten(0, x.shape[:2])
+            total = self.norm(total)
+        total = total.unflatten(0, inputs[0].shape[:2])
+        for shortcut in shortcuts:
+            total = total + shortcut
+        return total
+
+    def currents(self, inputs: Sequence[Tensor], residual: Tensor | None = None) -> Tensor:
+        """Return what drives the neurons, or the readout's output.
+
+        Parameters
+        ----------
+        inputs : sequence of Tensor[T, B, C, H, W]
+            The map that each source reads.
+        residual : Tensor[T, B, N, H, W], optional
+            Is added.
+
+        Returns
+        -------
+        Tensor[T, B, N, H, W]
+        """
+        y = self.products(inputs)
+        return y if residual is None else y + residual
 
     def spikes(self, currents: Tensor) -> Tensor:
         """Fire the neurons, without pooling."""
         return self.neuron(currents) if self.neuron else currents
 
-    def pooled(self, spikes: Tensor) -> Tensor:
-        """Pool feature maps, Tensor[T, B, N, H, W]."""
-        if not self.config.pool:
-            return spikes
-        return functional.max_pool2d(spikes.flatten(0, 1), self.config.pool).unflatten(
-            0, spikes.shape[:2])
+    def stored(self, spikes: Tensor) -> Tensor:
+        """Pool feature maps, Tensor[T, B, N, H, W], and silence those that fire once only."""
+        if self.config.pool > 1:
+            spikes = functional.max_pool2d(spikes.flatten(0, 1), self.config.pool).unflatten(
+                0, spikes.shape[:2])
+        if self.config.drop_single:
+            spikes = spikes * (spikes.detach().sum(0) >= 2)
+        return spikes
 
 
 class SpikingNetwork(nn.Module):
-    """Chain of spiking layers on images that stay for all timesteps.
+    """Graph of spiking layers on images that stay for all timesteps.
 
     Parameters
     ----------
     layers : sequence of SpikingLayer
-        The first is the encoder, the last the readout.
+        In the order in which they are computed; the last is the readout.
     timesteps : int
         ``T``.
     """
@@ -120,12 +179,17 @@ class SpikingNetwork(nn.Module):
         for layer in self.layers:
             yield cast(SpikingLayer, layer)
 
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """Weights of all layers, in order."""
+        return [weight for layer in self for weight in layer.weights]
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, the mean of the readout over the timesteps.
 
         Parameters
         ----------
-        images : Tensor[B, 28, 28]
+        images : Tensor[B, H, W] or Tensor[B, C, H, W]
             Floating point, pixels in units of 1/256.
 
         Returns
@@ -134,16 +198,42 @@ class SpikingNetwork(nn.Module):
         """
         return self.trace(images)[1]
 
-    def trace(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the spikes of each layer before pooling, Tensor[T, B, N, H, W], and logits."""
-        x = images[None, :, None]
-        fired = []
+    def trace(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the stored spikes of each layer, Tensor[T, B, N, H, W] by name, and logits."""
+        maps = {IMAGE: (images if images.ndim == 4 else images[:, None])[None]}
+        kept: dict[str, Tensor] = {}
+        x = maps[IMAGE]
         for layer in self:
-            currents = layer.currents(x)
-            if layer.config.encoder:
+            config = layer.config
+            residual = kept[config.residual] if config.residual else None
+            currents = layer.currents([maps[source.input] for source in config.sources], residual)
+            if config.encoder:
                 currents = currents.expand(self.timesteps, -1, -1, -1, -1)
+            if config.keep_residual:
+                kept[config.name] = currents
             x = layer.spikes(currents)
             if layer.neuron:
-                fired.append(x)
-                x = layer.pooled(x)
-        return fired, x.mean(0).flatten(1)
+                maps[config.name] = x = layer.stored(x)
+        maps.pop(IMAGE)
+        return maps, x.mean(0).flatten(1)
+
+
+def _initial(outputs: int, source: SourceConfig) -> nn.Parameter:
+    height, width = source.kernel
+    if not source.covers_map:
+        weight = torch.empty(outputs, source.inputs, height, width)
+        nn.init.kaiming_normal_(weight)
+        return nn.Parameter(weight)
+    weight = torch.empty(outputs, height * width * source.inputs)
+    nn.init.kaiming_normal_(weight)  # in the order (y, x, channel) of the matrix product
+    return nn.Parameter(weight.view(outputs, height, width, source.inputs).permute(0, 3, 1, 2))
+
+
+def _convolve(source: SourceConfig, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    x = x.contiguous(memory_format=torch.channels_last)
+    if source.covers_map:
+        rows, columns = (y.movedim(1, 3).flatten(1) for y in (x, weight))
+        return functional.linear(rows, columns, bias)[..., None, None]
+    if source.mean_pool > 1:
+        x = functional.avg_pool2d(x, source.mean_pool)
+    return functional.conv2d(x, weight, bias, stride=source.stride, padding=source.padding)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batch-norm folding and power-of-two quantization, exact in the integer golden graph.
+"""Batch-norm folding and quantization, exact in the integer golden graph.
 
-A weight is ``q * 2**-e`` with an integer ``q`` and one exponent ``e`` for each output channel.
-A threshold of 1 is then ``2**e`` in integers. The readout has one exponent for all classes, so
-that its logits compare. Pixels are in units of 1/256.
+A weight is an integer times the scale of its output channel. The scale is a power of two,
+``2**-e``; a threshold of 1 is then ``2**e`` in integers, and a shortcut of spikes has the weight
+``2**e`` too. The readout has one exponent for all classes, so that its logits compare. Layers
+whose currents are residuals are requantized to the residuals' unit, and their scales are the
+multiples of it that a 16-bit multiplier and a shift give. Pixels are in units of 1/256.
 """
 
 from typing import cast
@@ -11,13 +13,17 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..golden.layer import PIXEL_BITS, IntegerLayer
+from ..golden.layer import PIXEL_BITS, IntegerLayer, Source
 from ..golden.network import IntegerNetwork
+from ..golden.requantize import MULTIPLIER_BITS, SHIFT_LIMIT
+from ..golden.residual_add import RESIDUAL_LIMITS
 from .layers import LayerConfig, SpikingLayer, SpikingNetwork
 
-__all__ = ["FakeQuantizedLayer", "fake_quantize", "fold", "fold_network", "integer_network"]
+__all__ = ["RESIDUAL_EXPONENT", "FakeQuantizedLayer", "fake_quantize", "fold", "fold_network",
+           "integer_network"]
 
-_MAX_EXPONENT = 10  # of a channel whose weights are all small or pruned
+RESIDUAL_EXPONENT = 10  # residuals are multiples of 2**-10, up to 32
+_MAX_EXPONENT = 10      # of a channel whose weights are all small or pruned
 
 
 class _Round(torch.autograd.Function):
@@ -32,15 +38,27 @@ class _Round(torch.autograd.Function):
         return grads[0]
 
 
-def fake_quantize(x: Tensor, exponent: Tensor, limit: int) -> Tensor:
-    """Round to multiples of ``2**-exponent``, at most ``limit`` of them, with a gradient.
+class _RoundHalfUp(torch.autograd.Function):
+    """Rounding to the nearest integer, ties upwards; the gradient passes unchanged."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return (x + 0.5).floor_()
+
+    @staticmethod
+    def backward(ctx, *grads: Tensor) -> Tensor:
+        return grads[0]
+
+
+def fake_quantize(x: Tensor, scale: Tensor, limit: int) -> Tensor:
+    """Round to multiples of a scale, at most ``limit`` of them, with a gradient.
 
     Parameters
     ----------
     x : Tensor[N, ...]
         Floating point.
-    exponent : Tensor[N]
-        int64, of each channel.
+    scale : Tensor[N]
+        Of each channel, of the same type.
     limit : int
         Largest magnitude of the integer.
 
@@ -49,40 +67,57 @@ def fake_quantize(x: Tensor, exponent: Tensor, limit: int) -> Tensor:
     Tensor[N, ...]
         Of the input's type.
     """
-    scale = torch.exp2(exponent.to(x.dtype)).view(-1, *[1] * (x.ndim - 1))
-    return _Round.apply(x * scale).clamp(-limit, limit) / scale
+    scale = scale.view(-1, *[1] * (x.ndim - 1))
+    return _Round.apply(x / scale).clamp(-limit, limit) * scale
 
 
-def fold(layer: SpikingLayer) -> tuple[Tensor, Tensor]:
-    """Fold the batch norm of a layer into weight and bias, in evaluation mode."""
+def fold(layer: SpikingLayer) -> tuple[list[Tensor], Tensor]:
+    """Fold the batch norm of a layer into weights and bias, in evaluation mode."""
     if layer.norm is None:
-        return layer.weight.detach(), cast(Tensor, layer.bias).detach()
+        return [w.detach() for w in layer.weights], cast(Tensor, layer.bias).detach()
     norm = layer.norm
     mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     gain = norm.weight / torch.sqrt(variance + norm.eps)
-    shape = (-1, *[1] * (layer.weight.ndim - 1))
-    return (layer.weight * gain.view(shape)).detach(), (norm.bias - gain * mean).detach()
+    weights = [(w * gain.view(-1, *[1] * (w.ndim - 1))).detach() for w in layer.weights]
+    return weights, (norm.bias - gain * mean).detach()
 
 
 class FakeQuantizedLayer(SpikingLayer):
-    """Layer whose weights and biases are rounded as the integer layer has them.
+    """Layer whose weights, biases and residuals are rounded as the integer layer has them.
 
     Parameters
     ----------
     config : LayerConfig
     weight_bits : int
         2..8.
+
+    Raises
+    ------
+    ValueError
+        If a shortcut of spikes meets residuals, or sources have different units.
     """
 
     bias: nn.Parameter
     exponent: Tensor
+    multiplier: Tensor
+    shift: Tensor
 
     def __init__(self, config: LayerConfig, weight_bits: int = 8):
         super().__init__(config)
         self.weight_bits = weight_bits
         self.norm = None
         self.bias = nn.Parameter(torch.zeros(config.outputs))
-        self.register_buffer("exponent", torch.zeros(config.outputs, dtype=torch.int64))
+        if len({source.exponent for source in config.sources}) > 1:
+            raise ValueError(f"{config.name}: sources must all be images, or all have the same "
+                             f"mean_pool")
+        if config.carries_residual and len(config.trained) < len(config.sources):
+            raise ValueError(f"{config.name}: a layer with residuals must have no identity source")
+        zeros = torch.zeros(config.outputs, dtype=torch.int64)
+        if config.carries_residual:
+            self.register_buffer("multiplier", zeros)
+            self.register_buffer("shift", zeros.clone())
+        else:
+            self.register_buffer("exponent", zeros)
 
     @property
     def weight_limit(self) -> int:
@@ -92,48 +127,107 @@ class FakeQuantizedLayer(SpikingLayer):
     @property
     def psum_bits(self) -> int:
         """Width of a signed partial sum, which bias and threshold fit as well."""
-        row_length = self.weight[0].numel()
+        row_length = sum(
+            source.inputs * (1 if source.identity else
+                             source.kernel[0] * source.kernel[1] * source.mean_pool ** 2)
+            for source in self.config.sources)
         return (self.weight_bits + (row_length - 1).bit_length()
                 + PIXEL_BITS * self.config.encoder)
 
     @property
-    def bias_exponent(self) -> Tensor:
-        """Exponent of a partial sum, int64[N]."""
-        return self.exponent + PIXEL_BITS * self.config.encoder
+    def bias_limit(self) -> int:
+        """Largest magnitude of an integer bias."""
+        return (1 << (self.psum_bits - 1)) - 1
+
+    @property
+    def scale(self) -> Tensor:
+        """Value of an integer weight of 1, Tensor[N]."""
+        if not self.config.carries_residual:
+            return torch.exp2(-self.exponent.to(self.bias.dtype))
+        unit = torch.exp2(-(self.shift + RESIDUAL_EXPONENT).to(self.bias.dtype))
+        return self.multiplier * unit
+
+    @property
+    def unit(self) -> Tensor:
+        """Value of a partial sum of 1, Tensor[N]."""
+        return self.scale * 2.0 ** -self.config.sources[0].exponent
 
     @torch.no_grad()
-    def initialize(self, weight: Tensor, bias: Tensor) -> None:
-        """Take folded weights and choose the exponents that use the range best."""
-        self.weight.copy_(weight)
+    def initialize(self, weights: list[Tensor], bias: Tensor) -> None:
+        """Take folded weights and choose the scales that use the range best."""
+        for weight, folded in zip(self.weights, weights, strict=True):
+            weight.copy_(folded)
         self.bias.copy_(bias)
-        largest = weight.abs().flatten(1).amax(1)
+        largest = torch.stack([w.abs().flatten(1).amax(1) for w in weights]).amax(0)
+        if self.config.carries_residual:
+            self._choose_multipliers(largest)
+            return
         if not self.config.lif:
             largest = largest.max().expand_as(largest)
         exponent = torch.log2(self.weight_limit / largest).floor()
-        highest = min(_MAX_EXPONENT, self.psum_bits - PIXEL_BITS * self.config.encoder - 2)
+        highest = min(_MAX_EXPONENT, self.psum_bits - self.config.sources[0].exponent - 2)
+        if len(self.config.trained) < len(self.config.sources):
+            highest = min(highest, self.weight_bits - 2)  # 2**exponent is a weight
         self.exponent.copy_(exponent.clamp(0, highest).to(torch.int64))
 
-    def synapse(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias, rounded."""
-        bias_limit = (1 << (self.psum_bits - 1)) - 1
-        return (fake_quantize(self.weight, self.exponent, self.weight_limit),
-                fake_quantize(self.bias, self.bias_exponent, bias_limit))
+    def _choose_multipliers(self, largest: Tensor) -> None:
+        factor = torch.maximum(largest / self.weight_limit,
+                               1.01 * self.bias.abs() / self.bias_limit).double()
+        factor = (factor * 2.0 ** RESIDUAL_EXPONENT).clamp(2.0 ** (MULTIPLIER_BITS - SHIFT_LIMIT),
+                                                           2.0 ** (MULTIPLIER_BITS - 1))
+        shift = (MULTIPLIER_BITS - 1 - torch.log2(factor).floor()).clamp(0, SHIFT_LIMIT)
+        multiplier = (factor * torch.exp2(shift)).round().clamp(max=(1 << MULTIPLIER_BITS) - 1)
+        self.multiplier.copy_(multiplier.to(torch.int64))
+        self.shift.copy_(shift.to(torch.int64))
+
+    def synapse(self) -> tuple[list[Tensor], Tensor]:
+        """Weights and bias, rounded."""
+        return ([fake_quantize(weight, self.scale, self.weight_limit) for weight in self.weights],
+                fake_quantize(self.bias, self.unit, self.bias_limit))
+
+    def currents(self, inputs, residual: Tensor | None = None) -> Tensor:
+        """Return what drives the neurons, in multiples of the residuals' unit if it is kept."""
+        y = self.products(inputs)
+        if not self.config.carries_residual:
+            return y
+        y = _residual_range(_RoundHalfUp.apply(y * 2.0 ** RESIDUAL_EXPONENT))
+        if residual is not None:
+            y = _residual_range(y + residual * 2.0 ** RESIDUAL_EXPONENT)
+        return y * 2.0 ** -RESIDUAL_EXPONENT
 
     def integer_layer(self) -> IntegerLayer:
         """Return the layer in integers."""
         with torch.no_grad():
-            weight, bias = (x.to(torch.float64) for x in self.synapse())
-        config, scale = self.config, torch.exp2(self.exponent.to(torch.float64))
-        shape = (-1, *[1] * (weight.ndim - 1))
-        unit = torch.exp2(self.bias_exponent.to(torch.float64))
+            double = [_integers(weight.double(), self.scale.double(), self.weight_limit)
+                      for weight in self.weights]
+            bias = _integers(self.bias.double(), self.unit.double(), self.bias_limit)
+            threshold = (1 / self.unit).round().to(torch.int64)
+        config, pending = self.config, iter(double)
+        if config.carries_residual:
+            threshold = torch.full_like(bias, 1 << RESIDUAL_EXPONENT)
+        sources = []
+        for source in config.sources:
+            weight = (1 << self.exponent).view(-1, 1, 1, 1) if source.identity else next(pending)
+            sources.append(Source(
+                input=source.input, weight=weight, height=source.height, width=source.width,
+                stride=source.stride, padding=(0, 0) if source.identity else source.padding,
+                sum_pool=source.mean_pool, groups=config.outputs if source.identity else 1))
         return IntegerLayer(
-            name=config.name, kind=config.kind,
-            weight=(weight * scale.view(shape)).to(torch.int64),
-            bias=(bias * unit).to(torch.int64),
-            threshold=unit.to(torch.int64) if config.lif else None, lif=config.lif,
-            height=config.height, width=config.width,
-            padding=config.padding if config.kind == "conv" else 0, pool=config.pool,
-            encoder=config.encoder, weight_bits=self.weight_bits)
+            name=config.name, sources=tuple(sources), bias=bias, lif=config.lif,
+            threshold=threshold if config.lif else None,
+            requantize=(self.multiplier, self.shift) if config.carries_residual else None,
+            residual=config.residual, keep_residual=config.keep_residual, pool=config.pool,
+            drop_single=config.drop_single, output="spikes" if config.lif else "readout",
+            weight_bits=self.weight_bits, input_bits=PIXEL_BITS * config.encoder)
+
+
+def _integers(x: Tensor, scale: Tensor, limit: int) -> Tensor:
+    shape = (-1, *[1] * (x.ndim - 1))
+    return (x / scale.view(shape)).round().clamp(-limit, limit).to(torch.int64).contiguous()
+
+
+def _residual_range(x: Tensor) -> Tensor:
+    return x.clamp(*RESIDUAL_LIMITS)
 
 
 def fold_network(network: SpikingNetwork, weight_bits: int = 8) -> SpikingNetwork:
@@ -150,7 +244,7 @@ def integer_network(name: str, network: SpikingNetwork) -> IntegerNetwork:
     """Return the integer golden graph of a fake-quantized network.
 
     Its spikes are the same, and so are its logits in units of the readout: the mean of the
-    fake-quantized readout times ``timesteps * 2**exponent``.
+    fake-quantized readout times ``timesteps`` over the readout's `FakeQuantizedLayer.unit`.
 
     Raises
     ------
@@ -163,4 +257,6 @@ def integer_network(name: str, network: SpikingNetwork) -> IntegerNetwork:
             raise TypeError(f"{layer.config.name} must be a FakeQuantizedLayer, "
                             f"not {type(layer).__name__}")
         layers.append(layer.integer_layer())
-    return IntegerNetwork(name=name, timesteps=network.timesteps, layers=tuple(layers))
+    first = next(iter(network)).config.sources[0]
+    return IntegerNetwork(name=name, timesteps=network.timesteps, layers=tuple(layers),
+                          input_shape=(first.inputs, first.height, first.width))

@@ -25,6 +25,7 @@ class Augmentation:
     scale: float = 0.12    # of the size
     shear: float = 0.1
     shift: float = 2.0     # pixels
+    flip: bool = False     # left and right, half of the images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +36,14 @@ class TrainingConfig:
     rate: float                    # peak learning rate
     warmup: float = 0.05           # share of the steps in which the rate rises, then a cosine
     batch: int = 64
+    images: int | None = None      # in an epoch, drawn at random; all if None
     weight_decay: float = 1e-4
     smoothing: float = 0.0         # of the labels
     augmentation: Augmentation = Augmentation()
 
     def steps(self, images: int) -> int:
         """Optimizer steps for a training split of that size."""
-        return self.epochs * (images // self.batch)
+        return self.epochs * (min(images, self.images or images) // self.batch)
 
     def rate_at(self, step: int, steps: int) -> float:
         """Learning rate at a step."""
@@ -100,6 +102,8 @@ def augment(images: Tensor, config: Augmentation, generator: torch.Generator) ->
     sx, sy = 1 + uniform(config.scale), 1 + uniform(config.scale)
     shear = uniform(config.shear)
     dx, dy = (uniform(2 * config.shift / side) for side in images.shape[1:])
+    if config.flip:
+        sx = sx * (2 * torch.randint(0, 2, sx.shape, generator=generator) - 1)
     cos, sin = angle.cos(), angle.sin()
     theta = torch.stack([
         torch.stack([sx * cos, sx * (shear * cos - sin), dx], 1),
@@ -136,7 +140,7 @@ def train(network: nn.Module, images: Tensor, labels: Tensor, config: TrainingCo
     for _ in range(config.epochs):
         network.train()
         order = torch.randperm(len(images), generator=generator)
-        for chosen in order.split(config.batch)[:len(images) // config.batch]:
+        for chosen in order.split(config.batch)[:steps // config.epochs]:
             for group in optimizer.param_groups:
                 group["lr"] = config.rate_at(step, steps)
             x = augment(images[chosen], config.augmentation, generator)

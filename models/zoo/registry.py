@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks of the zoo by name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from ..nn.recipe import Recipe
+from . import (
+    dual_sparse_cnn,
+    ms_resnet_fashion,
+    resnet_fashion,
+    resnet_fashion_ft,
+    vgg_fashion,
+    vgg_fashion_ft,
+)
 
-from torch import Tensor
-
-from ..data import digits
-from ..golden.network import IntegerNetwork
-from . import dual_sparse_cnn
-
-__all__ = ["NETWORKS", "Entry", "UnknownNetworkError", "get"]
+__all__ = ["NETWORKS", "UnknownNetworkError", "get"]
 
 
 class UnknownNetworkError(KeyError):
@@ -20,33 +21,12 @@ class UnknownNetworkError(KeyError):
         return str(self.args[0])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """What a network offers.
-
-    Parameters
-    ----------
-    load : callable
-        Returns the integer network.
-    load_test : callable
-        Returns the test images and labels.
-    accuracy_float : callable
-        From images and labels to the float model's accuracy, 0..1.
-    """
-
-    load: Callable[[], IntegerNetwork]
-    load_test: Callable[[], digits.Digits]
-    accuracy_float: Callable[[Tensor, Tensor], float]
+NETWORKS: dict[str, Recipe] = {module.RECIPE.name: module.RECIPE for module in (
+    dual_sparse_cnn, vgg_fashion, vgg_fashion_ft, resnet_fashion, resnet_fashion_ft,
+    ms_resnet_fashion)}
 
 
-NETWORKS: dict[str, Entry] = {
-    dual_sparse_cnn.NAME: Entry(
-        load=dual_sparse_cnn.load, load_test=digits.load_test,
-        accuracy_float=dual_sparse_cnn.accuracy_float),
-}
-
-
-def get(name: str) -> Entry:
+def get(name: str) -> Recipe:
     """Return the network of that name.
 
     Raises

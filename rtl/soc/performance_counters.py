@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Out
 from ..config import AcceleratorConfig
 from ..ftp.tppe import Activity
 
-__all__ = ["COUNTERS", "MEMORY_COUNTERS", "PerformanceCounters", "totals_layout"]
+__all__ = ["COUNTERS", "EVENTS", "PerformanceCounters", "totals_layout"]
 
-MEMORY_COUNTERS = ("weight_words", "spike_words", "other_words", "words_written")
-COUNTERS = ("cycles", *(activity.name.lower() for activity in Activity), *MEMORY_COUNTERS)
+EVENTS = ("weight_words", "spike_words", "other_words", "words_written", "array_busy", "loading",
+          "writing")
+COUNTERS = ("cycles", *(activity.name.lower() for activity in Activity), *EVENTS)
 
 
 def totals_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -43,6 +44,12 @@ def totals_layout(config: AcceleratorConfig) -> data.StructLayout:
         Words read of all else.
     words_written : unsigned(64)
         Words written.
+    array_busy : unsigned(64)
+        Cycles in which the array was busy.
+    loading : unsigned(64)
+        Cycles in which spike rows were loaded.
+    writing : unsigned(64)
+        Cycles in which chunks were written.
     """
     return data.StructLayout({name: unsigned(64) for name in COUNTERS})
 
@@ -64,15 +71,15 @@ class PerformanceCounters(wiring.Component):
         A descriptor is at work in this cycle.
     activities : In(data.ArrayLayout(unsigned(counter_bits), 7))
         What the array counted in this layer, in the order of ``Activity``.
-    words : In(data.StructLayout)
-        A word moved in this cycle, one bit for each of ``MEMORY_COUNTERS``.
+    events : In(data.StructLayout)
+        What happens in this cycle, one bit for each of ``EVENTS``.
     begin : In(1)
         A layer begins: its counters start from zero.
     end : In(1)
         A layer ends: add its counters to the totals.
     clear : In(1)
         Set the totals to zero.
-    layer : Out(data.ArrayLayout(unsigned(32), 12))
+    layer : Out(data.ArrayLayout(unsigned(32), 15))
         Counters of the layer, in the order of ``COUNTERS``.
     totals : Out(totals_layout(config))
         Totals; their low ``counter_bits + 16`` bits count, at most 64.
@@ -80,7 +87,7 @@ class PerformanceCounters(wiring.Component):
 
     count: Signal
     activities: data.View
-    words: data.View
+    events: data.View
     begin: Signal
     end: Signal
     clear: Signal
@@ -92,7 +99,7 @@ class PerformanceCounters(wiring.Component):
         super().__init__({
             "count": In(1),
             "activities": In(data.ArrayLayout(unsigned(config.counter_bits), len(Activity))),
-            "words": In(data.StructLayout({name: 1 for name in MEMORY_COUNTERS})),
+            "events": In(data.StructLayout(dict.fromkeys(EVENTS, 1))),
             "begin": In(1),
             "end": In(1),
             "clear": In(1),
@@ -104,7 +111,7 @@ class PerformanceCounters(wiring.Component):
         m = Module()
         bits = self.config.counter_bits
         events = [self.count, *[None] * len(Activity),
-                  *(self.words[name] for name in MEMORY_COUNTERS)]
+                  *(self.events[name] for name in EVENTS)]
         for index, (name, event) in enumerate(zip(COUNTERS, events, strict=True)):
             if event is None:
                 counted = self.activities[index - 1]

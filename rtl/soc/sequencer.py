@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from .descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
@@ -19,7 +19,7 @@ from .register_map import ErrorCode
 __all__ = ["PROFILE_VALUES", "TIMEOUT_CYCLES", "Sequencer", "faults_layout", "state_layout"]
 
 PROFILE_VALUES = 16        # of 32 bits each, in the profile record of a descriptor
-TIMEOUT_CYCLES = 1 << 16   # without a word moved; the longest wait of sound work is far shorter
+TIMEOUT_CYCLES = 1 << 14   # in which nothing moves; the longest wait of sound work is far shorter
 _QUIET_CYCLES = 8          # a word may be on its way between two units, unseen, for a few cycles
 
 
@@ -91,8 +91,6 @@ class Sequencer(wiring.Component):
     engines. A descriptor is at its end when all engines have been quiet and all writes are
     acknowledged. Then its profile record is written. Any fault stops everything.
 
-    Equal in effect to ``spikeloom.models.golden.sequencer.run_program``.
-
     Latency: about 50 cycles and two memory latencies a descriptor, beside its work.
     Throughput: one descriptor at a time.
     Back-pressure: waits for the memory and for the engines.
@@ -126,6 +124,8 @@ class Sequencer(wiring.Component):
         The engines are quiet: write what is left in the linear writers; for one cycle.
     busy : In(1)
         An engine works, or a write is under way.
+    held : In(1)
+        A linear writer holds what only ``finish`` makes it write.
     moving : In(1)
         Something moved in this cycle.
     leftover : In(1)
@@ -134,7 +134,7 @@ class Sequencer(wiring.Component):
         The layer asks for what is not built.
     faults : In(faults_layout())
         What went wrong.
-    counters : In(data.ArrayLayout(unsigned(32), 12))
+    counters : In(data.ArrayLayout(unsigned(32), 15))
         Counters of the layer.
     counting : Out(1)
         A descriptor is at work.
@@ -163,6 +163,7 @@ class Sequencer(wiring.Component):
     begin: Signal
     finish: Signal
     busy: Signal
+    held: Signal
     moving: Signal
     leftover: Signal
     unsupported: Signal
@@ -190,6 +191,7 @@ class Sequencer(wiring.Component):
             "begin": Out(1),
             "finish": Out(1),
             "busy": In(1),
+            "held": In(1),
             "moving": In(1),
             "leftover": In(1),
             "unsupported": In(1),
@@ -231,7 +233,8 @@ class Sequencer(wiring.Component):
             self.state.descriptor.eq(index),
             self.state.image.eq(image),
             self.state.code.eq(code),
-            self.profile_address.eq(address),
+            check.i.payload.eq(word.payload),
+            check.i.valid.eq(word.valid & word.ready),
             illegal.eq(self._is_illegal()),
         ]
         with m.If(self.stop):
@@ -311,7 +314,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += check.start.eq(1)
                 ask(0, program_words, "CRC")
             with state("CRC"):
-                connect(m, word, check.i)
+                m.d.comb += word.ready.eq(1)
                 with m.If(count == program_words):
                     with m.If(check.good):
                         m.d.sync += [address.eq(descriptor_address),
@@ -359,7 +362,7 @@ class Sequencer(wiring.Component):
                     m.next = "FINISH"
             with state("FINISH"):
                 m.d.comb += self.counting.eq(1)
-                with m.If(quiet == _QUIET_CYCLES):
+                with m.If((quiet == _QUIET_CYCLES) & ~self.held):
                     with m.If(self.leftover):
                         fail(ErrorCode.BAD_DESCRIPTOR)
                     with m.Else():
@@ -382,7 +385,7 @@ class Sequencer(wiring.Component):
             with state("PROFILE_FINISH"):
                 m.d.comb += self.finish.eq(1)
                 m.next = "PROFILE_END"
-            with state("PROFILE_END"), m.If(quiet == _QUIET_CYCLES):
+            with state("PROFILE_END"), m.If((quiet == _QUIET_CYCLES) & ~self.held):
                 m.d.comb += self.profile_end.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "DESCRIPTOR_REQUEST"

@@ -1,0 +1,1 @@
+"""From an integer network and a configuration to a program image."""

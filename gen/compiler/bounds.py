@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proofs that no number of a layer outgrows its width, from the weights themselves."""
+
+import numpy as np
+
+from ...models.golden.layer import IntegerLayer
+from ...rtl.config import AcceleratorConfig
+from .errors import CompileError
+
+__all__ = ["check_bounds", "current_range"]
+
+_RESIDUAL_BITS = 16
+_LOGIT_BITS = 32
+
+
+def current_range(layer: IntegerLayer) -> tuple[int, int]:
+    """Return the least and the greatest psum, with and without bias, of any input.
+
+    For bit planes this holds the psum of each plane and the sum over all of them.
+    """
+    matrix = layer.weight_matrix().numpy()
+    positive = np.where(matrix > 0, matrix, 0).sum(0)
+    negative = np.where(matrix < 0, matrix, 0).sum(0)
+    low, high = 0, 1
+    if layer.input_bits:
+        low = -(1 << (layer.input_bits - 1)) if layer.input_signed else 0
+        high = low + (1 << layer.input_bits) - 1
+    most = np.maximum(positive, positive * high + negative * low)
+    least = np.minimum(negative, negative * high + positive * low)
+    bias = layer.bias.numpy()
+    return (int(min(least.min(), (least + bias).min())),
+            int(max(most.max(), (most + bias).max())))
+
+
+def check_bounds(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig
+                 ) -> tuple[int, int]:
+    """Return the range of the psum; raise `CompileError` if a number could outgrow its width.
+
+    The bound of the membrane follows from those of current and threshold, see
+    ``FTPConfig.membrane_bits``.
+    """
+    weights = [source.weight for source in layer.sources]
+    _check_signed(layer.name, "weights", min(int(x.min()) for x in weights),
+                  max(int(x.max()) for x in weights), config.weight_bits,
+                  "quantize to fewer bits, or set weight_bits higher")
+    low, high = current_range(layer)
+    more = "set guard_bits, weight_bits or max_fan_in higher"
+    _check_signed(layer.name, "psum with bias", low, high, config.psum_bits, more)
+    tables = [("bias", layer.bias)]
+    if layer.threshold is not None:
+        tables.append(("threshold", layer.threshold))
+    for field, table in tables:
+        _check_signed(layer.name, field, int(table.min()), int(table.max()),
+                      min(config.psum_bits, 32), more)
+    _check_built(layer, config)
+    if layer.requantize is not None or layer.residual is not None:
+        if config.psum_bits < _RESIDUAL_BITS:
+            raise CompileError(layer.name, "psum_bits", f"at least {_RESIDUAL_BITS} for "
+                               "requantized currents", config.psum_bits, more)
+        limit = 1 << (_RESIDUAL_BITS - 1)
+        low, high = -limit, limit - 1
+    if layer.output == "readout":
+        _check_signed(layer.name, "logit", low * timesteps, high * timesteps, _LOGIT_BITS,
+                      "use smaller weights")
+    return current_range(layer)
+
+
+def _check_built(layer: IntegerLayer, config: AcceleratorConfig) -> None:
+    """Raise `CompileError` if the layer needs multipliers that are not built."""
+    asked = {"requantization": layer.requantize is not None,
+             "residual": layer.residual is not None,
+             "output of integers": layer.output == "integers"}
+    for field, wanted in asked.items():
+        if wanted and not config.requantize:
+            raise CompileError(layer.name, field, "absent where the configuration has "
+                               "requantize=0", "present", "set requantize=1")
+
+
+def _check_signed(layer: str, field: str, low: int, high: int, bits: int, hint: str) -> None:
+    limit = 1 << (bits - 1)
+    if low < -limit or high >= limit:
+        raise CompileError(layer, field, f"in {-limit}..{limit - 1} ({bits} bits signed)",
+                           f"{low}..{high}", hint)

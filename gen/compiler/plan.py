@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each layer of a network runs on a configuration: fibers, tiles, weight blocks, maps."""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from ...models.golden.layer import PIXEL_BITS, IntegerLayer
+from ...models.golden.network import IntegerNetwork
+from ...models.golden.source import IMAGE
+from ...rtl.config import AcceleratorConfig
+from .blocks import Weights, choose_blocks
+from .bounds import check_bounds
+from .chunks import ChunkFormat
+from .errors import CompileError
+from .fibers import FiberSource, fiber_weights, lay_source
+from .maps import Residual, SpikeMap, TileOrder
+from .records import channel_records
+
+__all__ = ["LayerPlan", "NetworkPlan", "plan_network"]
+
+_TILE_LIMIT = 255  # of windows and members, fields of 8 bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """How one layer runs.
+
+    Attributes
+    ----------
+    layer : IntegerLayer
+    sources : tuple of FiberSource
+    passes : int
+        Lane passes of the input.
+    psum_range : tuple of int
+        Least and greatest psum of any input, with the bias or without.
+    weights : Weights
+        Fibers of all columns.
+    channels : bytes
+        Channel records.
+    order : TileOrder
+        Tiles and weight blocks.
+    stream_weights : bool
+        Whether the weights are fetched again for each tile.
+    map : SpikeMap or None
+        The output; None for a readout.
+    residual : Residual or None
+        Currents that are kept.
+    """
+
+    layer: IntegerLayer
+    sources: tuple[FiberSource, ...]
+    passes: int
+    psum_range: tuple[int, int]
+    weights: Weights
+    channels: bytes
+    order: TileOrder
+    stream_weights: bool
+    map: SpikeMap | None
+    residual: Residual | None
+
+    @property
+    def out_passes(self) -> int:
+        """Lane passes of the output."""
+        return self.map.passes if self.map else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """How a network runs, or why it does not.
+
+    Attributes
+    ----------
+    network : IntegerNetwork
+    config : AcceleratorConfig
+    image : SpikeMap or None
+        The encoded image; None if no layer reads it.
+    layers : dict
+        A `LayerPlan` for each name of a layer that can run.
+    refusals : list of CompileError
+        What stands in the way of the others.
+    """
+
+    network: IntegerNetwork
+    config: AcceleratorConfig
+    image: SpikeMap | None
+    layers: dict[str, LayerPlan]
+    refusals: list[CompileError]
+
+
+def plan_network(network: IntegerNetwork, config: AcceleratorConfig) -> NetworkPlan:
+    """Plan each layer; those that cannot run are refused, the others planned all the same."""
+    refusals: list[CompileError] = []
+    if network.timesteps != config.timesteps:
+        refusals.append(CompileError(network.name, "timesteps", f"{config.timesteps}, as built",
+                                     network.timesteps, f"set timesteps={network.timesteps}"))
+    plans: dict[str, LayerPlan] = {}
+    for layer in network.layers:
+        try:
+            plans[layer.name] = _draft(layer, network.timesteps, config)
+        except CompileError as error:
+            refusals.append(error)
+    for names in _residual_groups(network):
+        group = [plans[name] for name in names if name in plans]
+        try:
+            planned = _arrange(group, config)
+        except CompileError as error:
+            refusals.append(error)
+            planned = []
+        for plan in group:
+            del plans[plan.layer.name]
+        plans |= {plan.layer.name: plan for plan in planned}
+    reads_image = any(source.input == IMAGE for layer in network.layers
+                      for source in layer.sources)
+    image = SpikeMap.planned(ChunkFormat.of_spikes(config), IMAGE, network.input_shape,
+                             PIXEL_BITS) if reads_image else None
+    return NetworkPlan(
+        network=network, config=config, image=image, refusals=refusals,
+        layers={layer.name: plans[layer.name] for layer in network.layers
+                if layer.name in plans})
+
+
+def _draft(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig) -> LayerPlan:
+    """Plan a layer by itself; tiles and blocks are final once its residuals are known."""
+    sources = tuple(lay_source(layer.name, source, config) for source in layer.sources)
+    chunks = sum(source.fiber_chunks for source in sources)
+    if chunks > config.max_chunks:
+        raise CompileError(
+            layer.name, "chunks of a fiber", f"at most {config.max_chunks} (max_fan_in / chunk)",
+            chunks, f"set max_fan_in={chunks * config.chunk} or higher")
+    psum_range = check_bounds(layer, timesteps, config)
+    passes = max(1, -(-layer.input_bits // config.timesteps))
+    stored = None
+    if layer.output != "readout":
+        stored = SpikeMap.planned(
+            ChunkFormat.of_spikes(config), layer.name, layer.outputs,
+            layer.out_bits if layer.output == "integers" else 0,
+            layer.output == "integers" and layer.out_signed)
+    out_passes = stored.passes if stored else 1
+    for field, value in (("lane passes of the input", passes),
+                         ("lane passes of the output", out_passes)):
+        if value > config.tppes:
+            raise CompileError(layer.name, field, f"at most {config.tppes}, the rows of a tile",
+                               value, f"set tppes={value} or higher")
+    weights = Weights.packed(fiber_weights(sources, config.chunk), config)
+    multiplier, shift = layer.requantize or (np.zeros(layer.channels),) * 2
+    threshold = np.zeros(layer.channels) if layer.threshold is None else layer.threshold
+    return LayerPlan(
+        layer=layer, sources=sources, passes=passes, psum_range=psum_range, weights=weights,
+        channels=channel_records(*(np.asarray(x, dtype=np.int64)
+                                   for x in (layer.bias, threshold, multiplier, shift))),
+        order=_tiles(layer, passes, out_passes, config), stream_weights=False, map=stored,
+        residual=None)
+
+
+def _tiles(layer: IntegerLayer, passes: int, out_passes: int, config: AcceleratorConfig
+           ) -> TileOrder:
+    """Return the largest tiles that hold whole windows, else parts of a window."""
+    _, height, width = layer.outputs
+    members = layer.pool ** 2
+    windows = config.tppes // (members * passes)
+    if windows and members <= _TILE_LIMIT:
+        windows = min(windows, config.tppes // out_passes, height * width, _TILE_LIMIT)
+    else:
+        windows, members = 1, min(config.tppes // passes, members, _TILE_LIMIT)
+    return TileOrder(
+        columns=layer.channels, block_columns=layer.channels, height=height, width=width,
+        pool=layer.pool, windows_per_tile=windows, members_per_tile=members)
+
+
+def _residual_groups(network: IntegerNetwork) -> list[list[str]]:
+    """Return the names of the layers, those together whose residuals depend on one another."""
+    group_of: dict[str, list[str]] = {}
+    for layer in network.layers:
+        group = group_of[layer.residual] if layer.residual else []
+        group.append(layer.name)
+        group_of[layer.name] = group
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def _arrange(group: list[LayerPlan], config: AcceleratorConfig) -> list[LayerPlan]:
+    """Give layers that share residuals the same tiles and weight blocks."""
+    if not group:
+        return []
+    members = min(plan.order.members_per_tile for plan in group)
+    windows = min(plan.order.windows_per_tile for plan in group)
+    orders = [msgspec.structs.replace(plan.order, members_per_tile=members,
+                              windows_per_tile=windows if members == plan.order.pool ** 2 else 1)
+              for plan in group]
+    block_columns, streamed = choose_blocks(
+        [(plan.layer.name, plan.weights, order.tiles)
+         for plan, order in zip(group, orders, strict=True)], config)
+    planned = []
+    for plan, order, stream in zip(group, orders, streamed, strict=True):
+        order = msgspec.structs.replace(order, block_columns=block_columns)
+        residual = None
+        if plan.layer.keep_residual:
+            words = -(-order.neurons * config.residual_bits // config.memory_bits)
+            residual = Residual(order=order, slot_bits=config.residual_bits, words=words)
+        planned.append(replace(plan, order=order, stream_weights=stream, residual=residual))
+    return planned

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Predicted cycles: a simple model of what limits each layer, no simulation."""
+
+import numpy as np
+
+from ...rtl.config import AcceleratorConfig
+from .chunks import ChunkFormat
+from .maps import SpikeMap
+from .plan import LayerPlan
+
+__all__ = ["ASSUMED_DENSITY", "predict_encode", "predict_layer"]
+
+ASSUMED_DENSITY = 0.25  # share of lane words that are not silent, where nothing is known
+_FIXED_CYCLES = 150     # descriptor, loading of the first tile, profile record
+
+
+def predict_encode(image: SpikeMap) -> int:
+    """Return the cycles to encode an image: one integer each, once for each lane pass."""
+    return _FIXED_CYCLES + image.passes * image.height * image.width * image.channels
+
+
+def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
+                  density: float = ASSUMED_DENSITY) -> int:
+    """Return the cycles of a layer.
+
+    Tiles overlap, so the slowest of these sets the pace, each in cycles of a tile:
+
+    - join: each chunk of each column takes 1 cycle or one for each expected match, whichever
+      is more; with a laggy prefix sum, a chunk with a match takes at least its cycles;
+    - rows: a word of bitmask or spikes a cycle, for all rows of the tile;
+    - output: one neuron a cycle;
+    - weights, if they are streamed: one word a cycle.
+
+    Parameters
+    ----------
+    plan : LayerPlan
+    config : AcceleratorConfig
+    density : float
+        Share of lane words that are not silent, 0..1.
+    """
+    order = plan.order
+    rows = order.windows_per_tile * order.members_per_tile * plan.passes
+    matches = plan.weights.counts * density
+    chunk_cycles = np.maximum(1, matches)
+    if config.inner_join == "fast_laggy":
+        busy = 1 - (1 - density) ** plan.weights.counts  # chance of any match
+        chunk_cycles = np.maximum(chunk_cycles, busy * config.chunk / config.laggy_adders)
+    join = float(chunk_cycles.sum())
+    fetch = sum(_slot_words(source, config, density) for source in plan.sources) * rows
+    output = rows * order.columns
+    words = len(plan.weights.content) * 8 // config.memory_bits
+    streamed = words if plan.stream_weights else 0
+    tile = max(join / order.blocks, fetch, output / order.blocks, streamed)
+    return int(_FIXED_CYCLES + words + order.blocks * order.tiles * tile)
+
+
+def _slot_words(fiber, config: AcceleratorConfig, density: float) -> float:
+    """Return the words that a row fetches of one source, padding not considered."""
+    channels, _, _ = fiber.source.inputs
+    slots = fiber.source.kernel[0] * fiber.source.kernel[1] * fiber.chunks
+    values = -(-channels // fiber.chunks) * density
+    chunk_format = ChunkFormat.of_spikes(config)
+    beats = -(-values // config.beat_values)
+    return slots * (chunk_format.mask_words + -(-beats // chunk_format.beats_per_word))

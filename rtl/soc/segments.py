@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parts of the spike loader hand to one another."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data
+
+from ..config import AcceleratorConfig
+from ..ftp.layouts import index_range
+from .memory_port import ADDRESS_BITS
+
+__all__ = ["COORDINATE_BITS", "corner_layout", "segment_beat_layout", "segment_layout",
+           "tile_rows_layout"]
+
+COORDINATE_BITS = 18  # of a signed pixel coordinate: maps have 16, padding goes beyond
+
+
+def corner_layout() -> data.StructLayout:
+    """Return the pixel under the first tap of a kernel.
+
+    Members
+    -------
+    address : unsigned(32)
+        Slot of its first chunk; modulo 2**32 if the pixel is outside the map.
+    y : signed(18)
+        Row of pixels.
+    x : signed(18)
+        Pixel in the row.
+    """
+    return data.StructLayout({
+        "address": unsigned(ADDRESS_BITS), "y": signed(COORDINATE_BITS),
+        "x": signed(COORDINATE_BITS),
+    })
+
+
+def tile_rows_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return a tile as the segment walker sees it.
+
+    Members
+    -------
+    rows : range(P + 1)
+        Rows in the tile, 1..P.
+    """
+    return data.StructLayout({"rows": range(config.tppes + 1)})
+
+
+def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return one kernel tap of a row, or one chunk of it.
+
+    Members
+    -------
+    fetch : unsigned(1)
+        Read the chunk slot; low outside the map, where all is silent.
+    address : unsigned(32)
+        The chunk slot; counts with ``fetch``.
+    shift : range(C)
+        Position in the fiber's chunk that position 0 of the slot has.
+    end : unsigned(1)
+        Last segment of the fiber's chunk.
+    last : unsigned(1)
+        Last segment of the fiber.
+    row : range(P)
+        TPPE that the fiber is for.
+    """
+    return data.StructLayout({
+        "fetch": unsigned(1),
+        "address": unsigned(ADDRESS_BITS),
+        "shift": index_range(config.chunk),
+        "end": unsigned(1),
+        "last": unsigned(1),
+        "row": index_range(config.tppes),
+    })
+
+
+def segment_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return one beat of a segment; a segment is ``max(1, ceil(values / V))`` of them.
+
+    Members
+    -------
+    values : data.ArrayLayout(unsigned(T), V)
+        Packed lane words, lowest position first.
+    count : range(V + 1)
+        How many of them count; the others are undefined.
+    mask : unsigned(C)
+        Positions of the slot that are not silent; the same in all beats of the segment.
+    shift : range(C)
+        Position in the fiber's chunk that position 0 of the slot has.
+    done : unsigned(1)
+        Last beat of the segment.
+    end : unsigned(1)
+        In the last segment of the fiber's chunk.
+    last : unsigned(1)
+        In the last segment of the fiber.
+    row : range(P)
+        TPPE that the fiber is for.
+    """
+    return data.StructLayout({
+        "values": data.ArrayLayout(unsigned(config.timesteps), config.beat_values),
+        "count": range(config.beat_values + 1),
+        "mask": unsigned(config.chunk),
+        "shift": index_range(config.chunk),
+        "done": unsigned(1),
+        "end": unsigned(1),
+        "last": unsigned(1),
+        "row": index_range(config.tppes),
+    })

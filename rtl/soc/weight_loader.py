@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weight loader: the weight fibers of a layer from memory, as often as its tiles need them."""
+
+from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..config import AcceleratorConfig
+from ..ftp.column_buffer import column_beat_layout
+from .descriptor import descriptor_layout
+from .memory_port import ReadClient
+from .replay_buffer import ReplayBuffer
+from .weight_decoder import WeightDecoder
+
+__all__ = ["WeightLoader"]
+
+
+class WeightLoader(wiring.Component):
+    """Read the weight blocks of a layer and give out each of them for every tile.
+
+    A block is read once and kept in the buffer while its tiles are computed; the next one comes
+    in meanwhile. With ``flags.stream_weights`` the one block is read again for each tile, so
+    that it may be longer than the buffer.
+
+    Same result as ``spikeloom.models.golden.weight_loader.loaded_columns``.
+
+    Latency: 3 cycles from a word of the memory to its first beat.
+    Throughput: 1 beat per cycle from the buffer; as the memory's words come otherwise.
+    Back-pressure: a full buffer stops ``memory.data``; a beat waits as long as it must.
+    Reset: synchronous, as ``clear``.
+
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
+    Members
+    -------
+    layer : In(descriptor_layout())
+        Layer to load; steady while ``busy``.
+    start : In(1)
+        Begin; counts while not ``busy``.
+    clear : In(1)
+        Drop everything and clear ``error``; what is still to come from memory must not come.
+    memory : Out(ReadClient(config))
+        Where the fibers lie.
+    o : Out(stream.Signature(column_beat_layout(config)))
+        Beats of the fibers; ``final`` marks the last fiber of each tile.
+    busy : Out(1)
+        High until the last beat is taken.
+    error : Out(1)
+        Set until ``clear`` by a layer without weights, with words or blocks that do not fit its
+        fibers, or with a block that several tiles need and that is longer than the buffer.
+    """
+
+    o: stream.Interface
+    start: Signal
+    clear: Signal
+    busy: Signal
+    error: Signal
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        super().__init__({
+            "layer": In(descriptor_layout()),
+            "start": In(1),
+            "clear": In(1),
+            "memory": Out(ReadClient(config)),
+            "o": Out(stream.Signature(column_beat_layout(config))),
+            "busy": Out(1),
+            "error": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, layer, request = self.config, self.layer, self.memory.request
+        # ``final`` of a column counts with ``last`` and is the end of the block, stored anyway
+        item_layout = data.StructLayout({
+            name: field.shape for name, field in column_beat_layout(config) if name != "final"
+        })
+        m.submodules.decoder = decoder = WeightDecoder(config)
+        m.submodules.buffer = buffer = ReplayBuffer(item_layout, config.weight_buffer_beats)
+        requests, commands = Signal(32), Signal(32)  # not given yet
+        legal, begin, wrong = Signal(), Signal(), Signal()
+        streaming = layer.flags.stream_weights
+        counts = (layer.weight_words, layer.tiles, layer.blocks, layer.columns,
+                  layer.block_columns, layer.chunks)
+        m.d.comb += [
+            legal.eq(~(streaming & (layer.blocks != 1))),
+            begin.eq(self.start & legal),
+            decoder.layer.eq(layer),
+            decoder.start.eq(begin),
+            decoder.rounds.eq(Mux(streaming, layer.tiles, 1)),
+            request.p.address.eq(layer.weight_address),
+            request.p.words.eq(layer.weight_words),
+            request.valid.eq(requests != 0),
+            buffer.i_plays.valid.eq(commands != 0),
+            buffer.i_plays.payload.eq(Mux(streaming, 1, layer.tiles)),
+            self.busy.eq((requests != 0) | (commands != 0) | decoder.busy | buffer.busy),
+            self.error.eq(wrong | decoder.error | buffer.error),
+        ]
+        for count in counts:
+            with m.If(count == 0):
+                m.d.comb += legal.eq(0)
+        connect(m, decoder.i, flipped(self.memory).data)
+        self._connect_beats(m, decoder, buffer)
+        with m.If(request.valid & request.ready):
+            m.d.sync += requests.eq(requests - 1)
+        with m.If(buffer.i_plays.valid & buffer.i_plays.ready):
+            m.d.sync += commands.eq(commands - 1)
+        with m.If(begin):
+            m.d.sync += [
+                requests.eq(decoder.rounds), commands.eq(Mux(streaming, layer.tiles, layer.blocks)),
+            ]
+        with m.If(self.start & ~legal):
+            m.d.sync += wrong.eq(1)
+        return ResetInserter(self.clear)(m)
+
+    def _connect_beats(self, m: Module, decoder, buffer) -> None:
+        """Add the way of the beats through the buffer."""
+        beat = decoder.o.p
+        m.d.comb += [
+            buffer.i.valid.eq(decoder.o.valid),
+            decoder.o.ready.eq(buffer.i.ready),
+            buffer.i.p.final.eq(beat.end & beat.last & beat.final),
+            self.o.valid.eq(buffer.o.valid),
+            buffer.o.ready.eq(self.o.ready),
+            self.o.p.final.eq(buffer.o.p.final),
+        ]
+        for name in ("values", "end", "mask", "last"):
+            m.d.comb += [
+                buffer.i.p.item[name].eq(beat[name]), self.o.p[name].eq(buffer.o.p.item[name]),
+            ]
