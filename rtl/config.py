@@ -139,8 +139,8 @@ class AcceleratorConfig(FTPConfig):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ConfigError(f"{name} must be a power of two, not {value}")
-        if self.max_columns % self.chunk:
-            raise ConfigError(f"max_columns must be a multiple of chunk ({self.chunk}), "
+        if self.max_columns < self.chunk:
+            raise ConfigError(f"max_columns must be at least chunk ({self.chunk}), "
                               f"not {self.max_columns}")
         for name, value in (("weight_bits", self.weight_bits), ("timesteps", self.timesteps)):
             if beat_slot_bits(self.beat_values, value) > self.memory_bits:

@@ -75,7 +75,7 @@ module load_player(clk, rst, go, count, done, valid, ready, payload);
   end
 endmodule
 
-// `stopped` is high while there is something to look at: an interrupt, a fault of the memory bus,
+// `stopped` is high while there is something to look at: an irq, a fault of the memory bus,
 // the end of the waves.
 module accelerator_bench(clk, rst, cycle, access_valid, access_write, access_address,
                          access_data, access_done, access_result, memory_command, memory_first,
@@ -113,7 +113,7 @@ module accelerator_bench(clk, rst, cycle, access_valid, access_write, access_add
   wire [3:0] s_axil_wstrb = 15;
   wire [1:0] s_axil_bresp, s_axil_rresp;
   wire s_axil_awvalid, s_axil_awready, s_axil_wvalid, s_axil_wready, s_axil_bvalid;
-  wire s_axil_bready, s_axil_arvalid, s_axil_arready, s_axil_rvalid, s_axil_rready, interrupt;
+  wire s_axil_bready, s_axil_arvalid, s_axil_arready, s_axil_rvalid, s_axil_rready, irq;
   wire [AXI_ID_BITS-1:0] m_axi_awid, m_axi_bid, m_axi_arid, m_axi_rid;
   wire [AXI_ADDRESS_BITS-1:0] m_axi_awaddr, m_axi_araddr;
   wire [7:0] m_axi_awlen, m_axi_arlen;
@@ -177,8 +177,8 @@ module accelerator_bench(clk, rst, cycle, access_valid, access_write, access_add
     .rlast(m_axi_rlast), .rvalid(m_axi_rvalid), .rready(m_axi_rready));
 `endif
 
-  assign interrupt_seen = interrupt;
-  assign stopped = interrupt || fault != 0 || (waves_to != 0 && cycle >= waves_to);
+  assign interrupt_seen = irq;
+  assign stopped = irq || fault != 0 || (waves_to != 0 && cycle >= waves_to);
   initial cycle = 0;
   always @(posedge clk) begin
     cycle <= cycle + 1;

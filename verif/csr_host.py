@@ -41,7 +41,7 @@ class Host:
                  stalls: float = 0.0):
         self.bench = bench
         self.golden = golden
-        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(bench.dut, "axil_"), bench.dut.clk)
+        self.master: Any = AxiLiteMaster(AxiLiteBus.from_prefix(bench.dut, "axil_"), bench.dut.clk)
         self.writes, self.reads = self.master.write_if, self.master.read_if
         for channel, share in (
                 (self.writes.aw_channel, gaps), (self.writes.w_channel, gaps),
@@ -82,7 +82,8 @@ class Host:
             code=events.get("error", self.bench.rng.randrange(256))))
         await self.bench.edge()
         self.show()
-        self.golden.report(**events)
+        self.golden.report(done="done" in events, stopped="stopped" in events,
+                           error=events.get("error", 0))
         await self.bench.edge()
 
     def show(self) -> None:

@@ -14,6 +14,7 @@ from ..rtl.ftp.column_buffer import column_chunk_layout
 from ..rtl.ftp.compressor import compressor_input_layout
 from ..rtl.ftp.layouts import lif_layout
 from ..rtl.ftp.plif import plif_input_layout
+from ..rtl.ftp.tppe_array import array_result_layout
 
 __all__ = ["CONFIG", "MUTANTS", "Mutant", "PatchError", "patched"]
 
@@ -80,7 +81,8 @@ def patched(mutant: Mutant, verilog: str) -> str:
 _T, _C = CONFIG.timesteps, CONFIG.chunk
 _LAST = column_chunk_layout(CONFIG)["last"].offset
 _DROP = compressor_input_layout(CONFIG)["drop_single"].offset
-_SPIKES = tile_layout(CONFIG)["emit_spikes"].offset
+_SPIKES = (array_result_layout(CONFIG, tile_layout(CONFIG))["tile"].offset
+           + tile_layout(CONFIG)["emit_spikes"].offset)
 _SOFT = plif_input_layout(CONFIG)["lif"].offset + lif_layout()["soft_reset"].offset
 
 MUTANTS: dict[str, Mutant] = {
@@ -140,10 +142,10 @@ MUTANTS: dict[str, Mutant] = {
         pattern=rf"= i__payload\[{_DROP}\] & {_NET};", replacement="= 1'h0;"),
     "channel_taken_by_psum_tile": Mutant(
         unit="ftp_array", module="",
-        pattern=rf"(assign i_channel__ready = {_NET}) & gather__payload\[{_SPIKES}\];",
+        pattern=rf"(assign i_channel__ready = {_NET}) & \\o__payload\$\d+ \[{_SPIKES}\];",
         replacement=r"\1;"),
     "rows_out_of_step": Mutant(
-        unit="ftp_array", module="",
+        unit="ftp_array", module="array",
         pattern=rf"= ~ {_NET};(\n  assign {_NET} = column__valid & {_NET};)",
         replacement=r"= 1'h1;\1"),
 }

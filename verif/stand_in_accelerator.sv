@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for the accelerator where only its bus matters: it copies words in the memory, each
-// complemented. Registers: 0 identity; 4 write 1: start, write 2: clear the interrupt, read:
+// complemented. Registers: 0 identity; 4 write 1: start, write 2: clear the irq, read:
 // busy; 8 source word; 12 destination word; 16 words; 20 bytes before the image; others SLVERR.
 module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axil_awready,
                    s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_wready, s_axil_bresp,
                    s_axil_bvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid,
                    s_axil_arready, s_axil_rdata, s_axil_rresp, s_axil_rvalid, s_axil_rready,
-                   interrupt, m_axi_awid, m_axi_awaddr, m_axi_awlen, m_axi_awsize,
+                   irq, m_axi_awid, m_axi_awaddr, m_axi_awlen, m_axi_awsize,
                    m_axi_awburst, m_axi_awvalid, m_axi_awready, m_axi_wdata, m_axi_wstrb,
                    m_axi_wlast, m_axi_wvalid, m_axi_wready, m_axi_bid, m_axi_bresp,
                    m_axi_bvalid, m_axi_bready, m_axi_arid, m_axi_araddr, m_axi_arlen,
@@ -33,7 +33,7 @@ module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axi
   output reg [1:0] s_axil_rresp;
   output reg s_axil_rvalid;
   input s_axil_rready;
-  output reg interrupt;
+  output reg irq;
   output [1:0] m_axi_awid;
   output [31:0] m_axi_awaddr;
   output [7:0] m_axi_awlen;
@@ -100,7 +100,7 @@ module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axi
   always @(posedge clk) begin
     if (rst) begin
       state <= IDLE;
-      {interrupt, s_axil_bvalid, s_axil_rvalid} <= 0;
+      {irq, s_axil_bvalid, s_axil_rvalid} <= 0;
       registers[5] <= 0;
     end else begin
       if (s_axil_bready) s_axil_bvalid <= 0;
@@ -132,13 +132,13 @@ module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axi
         ANSWER: if (m_axi_bvalid) begin
           done <= done + beats;
           state <= left == beats ? IDLE : ASK;
-          if (left == beats) interrupt <= 1;
+          if (left == beats) irq <= 1;
         end
         default: ;
       endcase
       if (take && s_axil_awaddr == 4) begin
         if (s_axil_wdata[0]) {state, beat} <= {3'd1, 3'd0};
-        if (s_axil_wdata[1]) interrupt <= 0;
+        if (s_axil_wdata[1]) irq <= 0;
       end
     end
   end

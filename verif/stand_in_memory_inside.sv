@@ -5,7 +5,7 @@ module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axi
                    s_axil_wdata, s_axil_wstrb, s_axil_wvalid, s_axil_wready, s_axil_bresp,
                    s_axil_bvalid, s_axil_bready, s_axil_araddr, s_axil_arprot, s_axil_arvalid,
                    s_axil_arready, s_axil_rdata, s_axil_rresp, s_axil_rvalid, s_axil_rready,
-                   interrupt, i_load__payload, i_load__valid, i_load__ready);
+                   irq, i_load__payload, i_load__valid, i_load__ready);
   input clk;
   input rst;
   input [11:0] s_axil_awaddr;
@@ -27,7 +27,7 @@ module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axi
   output [1:0] s_axil_rresp;
   output s_axil_rvalid;
   input s_axil_rready;
-  output interrupt;
+  output irq;
   input [31:0] i_load__payload;
   input i_load__valid;
   output i_load__ready;
@@ -42,7 +42,7 @@ module accelerator(clk, rst, s_axil_awaddr, s_axil_awprot, s_axil_awvalid, s_axi
   assign s_axil_rvalid = 0;
   assign s_axil_rdata = 0;
   assign s_axil_rresp = 0;
-  assign interrupt = 0;
+  assign irq = 0;
   assign i_load__ready = pause == 3;  // one word in four cycles
   always @(posedge clk) begin
     pause <= pause + 1;

@@ -16,6 +16,8 @@ MAY_IMPORT = {
     "verif": ("rtl", "models", "gen"),
     "fpga": ("rtl", "models", "gen"),
 }
+# Golden twins that have another name than their unit.
+TWINS = {"accelerator": "network"}
 # Packages that a folder must do without.
 MUST_NOT_IMPORT = {
     "rtl": {"torch", "numpy", "cocotb", "cocotb_tools", "pyosys"},
@@ -81,8 +83,9 @@ def test_the_unit_has_its_twins(unit, root):
     """One stem for the unit, its golden op, its bench and its test."""
     module = UNITS[unit].__module__
     stem = module.rpartition(".")[2]
-    for path in (f"{module.partition('.')[2].replace('.', '/')}.py", f"models/golden/{stem}.py", f"verif/tb_{stem}.py",
-                 f"verif/test_rtl_{stem}.py"):
+    twin = TWINS.get(stem, stem)
+    for path in (f"{module.partition('.')[2].replace('.', '/')}.py", f"models/golden/{twin}.py",
+                 f"verif/tb_{stem}.py", f"verif/test_rtl_{stem}.py"):
         assert (root / path).exists(), f"{unit} has no {path}"
 
 

@@ -43,6 +43,16 @@ def test_other_folder(spikeloom, tmp_path):
     assert (tmp_path / "a" / "b" / "plif.v").exists()
 
 
+def test_writes_registers(spikeloom, tmp_path):
+    status, out, err = spikeloom("registers", "--config", "tiny", "--set", "tppes=3")
+    assert (status, err) == (0, "")
+    names = ["regs.py", "regs.h", "registers.rdl", "registers.html"]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        f"out/registers/{name}" for name in names]
+    text = (tmp_path / "out" / "registers" / "regs.py").read_text()
+    assert "CONFIG_TPPES_VALUE_RESET = 0x3\n" in text
+
+
 @pytest.mark.parametrize("words, text", [
     (["verilog", "plfi"], "no unit 'plfi', did you mean 'plif'?; there are prefix_sum_fast, "),
     (["verilog", "plif", "nope"], "no unit 'nope'; there are "),

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer networks: the golden graph against plain convolutions, and its file."""
+"""Integer networks: the golden graph against plain convolutions."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from spikeloom.models.golden import network_file
-from spikeloom.models.golden.errors import GoldenError, NetworkError, NetworkFileError
-from spikeloom.models.golden.layer import IntegerLayer, Source
-from spikeloom.models.golden.network import IntegerNetwork, Trace
-from spikeloom.models.golden.plif import LIF
+from spikeloom.models.golden.errors import GoldenError, NetworkError
+from spikeloom.models.golden.network import Trace
+from spikeloom.verif.made_networks import (
+    Made,
+    alive,
+    chain,
+    integers,
+    shortcuts,
+    small_images,
+    swap,
+)
 
 ONE = torch.ones(1, 1, dtype=torch.int64)
 MAP = torch.zeros(1, 1, 1, 4, 4, dtype=torch.bool)
@@ -20,88 +25,6 @@ MAP = torch.zeros(1, 1, 1, 4, 4, dtype=torch.bool)
 
 def tensor(*values):
     return torch.tensor(values, dtype=torch.int64)
-
-
-class Made:
-    """Makes layers with random weights and tables."""
-
-    def __init__(self, seed=7):
-        self.rng = np.random.default_rng(seed)
-
-    def table(self, low, high, count):
-        return torch.from_numpy(self.rng.integers(low, high, count))
-
-    def source(self, given, shape, size, density=0.3, **fields):
-        weight = self.rng.integers(-128, 128, shape) * (self.rng.random(shape) < density)
-        return Source(input=given, weight=torch.from_numpy(weight), height=size[0], width=size[1],
-                      **fields)
-
-    def layer(self, name, *sources, threshold=40, scale=None, **fields):
-        count = sources[0].weight.shape[0]
-        if fields.get("output", "spikes") == "spikes":
-            fields |= {"lif": LIF(), "threshold": torch.full((count,), threshold)}
-        if scale is not None:
-            fields["requantize"] = self.table(1 << 14, 1 << 15, count), self.table(*scale, count)
-        return IntegerLayer(name=name, sources=sources, bias=self.table(-9, 9, count), **fields)
-
-
-def chain():
-    """Return an encoder, a convolution, two linear layers."""
-    made = Made()
-    return IntegerNetwork(name="small", timesteps=3, input_shape=(1, 8, 8), layers=(
-        made.layer("conv1", made.source("image", (4, 1, 3, 3), (8, 8), padding=(1, 1)),
-                   threshold=4000, pool=2, input_bits=8),
-        made.layer("conv2", made.source("conv1", (5, 4, 3, 3), (4, 4), padding=(1, 1)), pool=2),
-        made.layer("fc1", made.source("conv2", (6, 5, 2, 2), (2, 2))),
-        made.layer("fc2", made.source("fc1", (3, 6, 1, 1), (1, 1)), output="readout")))
-
-
-def shortcuts():
-    """Return one with all else: two sources, residuals, pooled sums, dropped words."""
-    made = Made(3)
-    eye = torch.full((6, 1, 1, 1), 64)
-    return IntegerNetwork(name="shortcuts", timesteps=4, input_shape=(2, 9, 8), layers=(
-        made.layer("stem", made.source("image", (6, 2, 3, 2), (9, 8), padding=(1, 1)), pool=3,
-                   threshold=3000, input_bits=8, drop_single=True),
-        made.layer("a", made.source("stem", (6, 6, 3, 3), (3, 3), padding=(1, 1)),
-                   Source(input="stem", weight=eye, height=3, width=3, groups=6), threshold=60,
-                   scale=(9, 11), keep_residual=True),
-        made.layer("b", made.source("a", (6, 6, 1, 3), (3, 3), padding=(0, 1)), threshold=70,
-                   scale=(9, 11), residual="a", keep_residual=True),
-        made.layer("c", made.source("b", (6, 3, 3, 3), (3, 3), padding=(1, 1), groups=2),
-                   residual="b", drop_single=True),
-        made.layer("d", made.source("c", (4, 6, 2, 2), (3, 3), stride=2, padding=(1, 1)),
-                   made.source("b", (4, 6, 1, 1), (3, 3), stride=2), threshold=30),
-        made.layer("out", made.source("d", (3, 4, 1, 1), (2, 2), density=0.9, sum_pool=2),
-                   output="readout")))
-
-
-def integers():
-    """Return one whose layers hand on integers, signed and unsigned."""
-    made = Made(5)
-    return IntegerNetwork(name="integers", timesteps=2, input_shape=(1, 6, 6), layers=(
-        made.layer("a", made.source("image", (4, 1, 3, 3), (6, 6), stride=2), input_bits=8,
-                   scale=(23, 25), output="integers", out_bits=6, out_signed=True),
-        made.layer("b", made.source("a", (5, 4, 2, 2), (2, 2), density=0.8), input_bits=6,
-                   input_signed=True, scale=(20, 22), output="integers", out_bits=4),
-        made.layer("out", made.source("b", (3, 5, 1, 1), (1, 1), density=0.9), input_bits=4,
-                   output="readout")))
-
-
-def alive(network):
-    """Return the network with thresholds that let a part of the neurons of each channel fire."""
-    images = small_images(network, 12)
-    for index, layer in enumerate(network.layers):
-        if layer.threshold is not None:
-            currents = network.run(images)[layer.name].currents.flatten(0, 1).double()
-            threshold = (torch.quantile(currents, 0.6, dim=0) / 2).long() + 1
-            network = swap(network, index, threshold=threshold)
-    return network
-
-
-def small_images(network, count=2):
-    pixels = np.random.default_rng(8).integers(0, 256, (count, *network.input_shape), np.uint8)
-    return torch.from_numpy(pixels)
 
 
 def reference_current(layer, maps, residual):
@@ -226,15 +149,6 @@ def test_no_input_can_overflow_a_psum(extreme):
         assert full.psum_bits == bits
 
 
-def swap(network, index, source=None, **fields):
-    layers = list(network.layers)
-    if source:
-        first, *others = layers[index].sources
-        fields["sources"] = (replace(first, **source), *others)
-    layers[index] = replace(layers[index], **fields)
-    return replace(network, layers=tuple(layers))
-
-
 @pytest.mark.parametrize(("change", "message"), [
     (lambda n: replace(n, timesteps=17), "timesteps must be an int in 1..16, not 17"),
     (lambda n: replace(n, input_shape=(0, 8, 8)), r"input_shape\[0\] must be an int in 1"),
@@ -304,78 +218,3 @@ def test_residual_of_another_shape_is_refused():
     wide = made.layer("wide", made.source("b", (5, 6, 3, 3), (3, 3), padding=(1, 1)), residual="b")
     with pytest.raises(NetworkError, match="wide: channels must be 6, as of b, whose residual"):
         replace(network, layers=(*network.layers[:3], wide, network.layers[-1]))
-
-
-# Network file
-
-@pytest.mark.parametrize("make", [chain, shortcuts, integers])
-def test_saved_network_is_the_same(tmp_path, make):
-    network = alive(make())
-    images = small_images(network)
-    for name in ("a.npz", "b.npz"):
-        network_file.save(tmp_path / name, network, {"extra": np.zeros(3)})
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    loaded = network_file.load(tmp_path / "a.npz")
-    assert loaded.name == network.name
-    assert torch.equal(loaded.run(images).logits, network.run(images).logits)
-    again = network_file.network_arrays(loaded)
-    assert all(np.array_equal(array, again[field])
-               for field, array in network_file.network_arrays(network).items())
-
-
-def rewrite(change):
-    def damage(path):
-        arrays = dict(np.load(path))
-        change(arrays)
-        np.savez(path, **arrays)
-    return damage
-
-
-def edit_header(old, new):
-    def change(arrays):
-        assert old in str(arrays["header"])
-        arrays["header"] = np.array(str(arrays["header"]).replace(old, new))
-    return rewrite(change)
-
-
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda p: p.unlink(), "must be a network file, not missing"),
-    (lambda p: p.write_bytes(p.read_bytes()[:900]), "archive must be readable without pickle"),
-    (lambda p: p.write_bytes(p.read_bytes().replace(b"d.bias", b"d.bius")),
-     "d.bias must be present, not missing"),
-    (rewrite(lambda a: a.pop("header")), "header must be present, not missing"),
-    (rewrite(lambda a: a.pop("d.weight.1")), "d.weight.1 must be present, not missing"),
-    (rewrite(lambda a: a.pop("a.shift")), "a.shift must be present, not missing"),
-    (rewrite(lambda a: a.update({"b.weight.0": np.zeros((6, 20))})),
-     "b.weight.0 must be of type 'i' and rank 4, not 'f' and rank 2"),
-    (rewrite(lambda a: a.update({"b.bias": np.zeros(5, np.int64)})),
-     r"b: bias must be of shape \(6,\), not \(5,\)"),
-    (rewrite(lambda a: a.update({"b.bias": np.array([None])})),
-     "b.bias must be readable without pickle"),
-    (edit_header("network-2", "network-1"), "format must be 'spikeloom-network-2', not"),
-    (edit_header('"gain":1', '"gain":99'), "header must describe a network: .*gain must be"),
-    (edit_header('"stride":1', '"stride":"1"'), "header must describe a network: .*stride"),
-    (edit_header('"pool":3', '"pool":3,"tile":3'), "header must describe a network: .*tile"),
-    (edit_header('"residual":"a"', '"residual":"c"'), "b: residual must be one of an earlier"),
-    (edit_header('"timesteps":4', '"timesteps":0'), "timesteps must be an int in 1..16, not 0"),
-])
-def test_damaged_file_names_the_field(tmp_path, damage, message):
-    path = tmp_path / "network.npz"
-    network_file.save(path, shortcuts())
-    damage(path)
-    with pytest.raises(NetworkFileError, match=message):
-        network_file.load(path)
-
-
-def test_flipped_bytes_never_load_as_another_network(tmp_path):
-    network = chain()
-    path, images = tmp_path / "network.npz", small_images(network)
-    network_file.save(path, network)
-    content, logits = path.read_bytes(), network.run(images).logits
-    for position in range(0, len(content), 23):
-        path.write_bytes(content[:position] + bytes([content[position] ^ 0x10])
-                         + content[position + 1:])
-        try:
-            assert torch.equal(network_file.load(path).run(images).logits, logits)
-        except NetworkError:
-            pass

@@ -28,7 +28,8 @@ def bursts(requests, burst_words):
     return found
 
 
-def simulate(config, requests, *, start=0, limit=TOP, gaps=0.0, stalls=0.0, reset_at=None):
+def simulate(config, requests, *, start=0, limit=TOP, gaps=0.0, stalls=0.0, reset_at=None,
+             stopped=range(0), later=None):
     """Drive requests; return the bursts with their cycles, the requests taken, busy, refused."""
     dut, reset, rng = BurstSplitter(config), Signal(), random.Random(1)
     m = Module()
@@ -43,6 +44,9 @@ def simulate(config, requests, *, start=0, limit=TOP, gaps=0.0, stalls=0.0, rese
             if quiet > QUIET:
                 return
             ctx.set(reset, now == reset_at)
+            ctx.set(dut.stop, now in stopped)
+            if later and now == later[0]:
+                ctx.set(dut.limit, later[1])
             if not offered and waiting and rng.random() >= gaps:
                 address, words = waiting.popleft()
                 ctx.set(dut.i.payload, {"address": address, "words": words})
@@ -109,8 +113,25 @@ def test_refuses_and_waits(request_):
     assert len(taken) == len(allowed) + 1, "the refused request waits inside, the next one outside"
 
 
+def test_refused_stays_refused():
+    found, _, busy, refused = simulate(AcceleratorConfig(), [(0, 3), (9, 2)], limit=10,
+                                       later=(10, 100))
+    assert [burst for burst, _ in found] == [(0, 3)]
+    assert (busy, refused) == (1, 1)
+
+
 def test_reset_drops_the_request():
     config = AcceleratorConfig(burst_words=4)
     found, _, busy, refused = simulate(config, [(0, 400)], reset_at=10)
     assert [burst for burst, _ in found] == bursts([(0, 36)], 4)
+    assert (busy, refused) == (0, 0)
+
+
+def test_takes_nothing_while_stopped():
+    config = AcceleratorConfig(burst_words=4)
+    requests = [(4 * k, 8) for k in range(12)]
+    found, taken, busy, refused = simulate(config, requests, stopped=range(9, 20))
+    assert [burst for burst, _ in found] == bursts(requests, 4)
+    assert not set(taken) & set(range(9, 20))
+    assert min(taken) < 9 and max(taken) >= 20
     assert (busy, refused) == (0, 0)

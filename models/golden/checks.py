@@ -7,7 +7,7 @@ from torch import Tensor
 from .errors import GoldenError, PsumOverflowError
 
 __all__ = ["check_bits", "check_int", "check_integers", "check_range", "check_rank",
-           "check_signed", "check_table"]
+           "check_signed", "check_table", "integer_limits"]
 
 _INTEGER_DTYPES = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
@@ -66,3 +66,9 @@ def check_signed(name: str, tensor: Tensor, bits: int) -> None:
     raise PsumOverflowError(
         f"{name}{position} must be in {low}..{high} ({bits} bits signed), "
         f"not {int(tensor[tuple(position)])}")
+
+
+def integer_limits(bits: int, signed: bool) -> tuple[int, int]:
+    """Return the smallest and the largest integer of ``bits`` bits."""
+    low = -(1 << (bits - 1)) if signed else 0
+    return low, low + (1 << bits) - 1

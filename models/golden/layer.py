@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import requantize as requantization
-from .checks import check_int, check_range, check_signed, check_table
+from .checks import check_int, check_range, check_signed, check_table, integer_limits
 from .conv import lift
 from .errors import NetworkError
 from .ftp_array import exact_matmul, ftp_matmul
@@ -103,39 +103,31 @@ class IntegerLayer:
                                f"not {self.output!r}")
         for field in ("lif", "threshold"):
             if (getattr(self, field) is not None) != (self.output == "spikes"):
-                raise NetworkError(f"{self.name}: {field} must be given if the output is spikes, "
-                                   f"and only then; it is {self.output}")
+                raise NetworkError(f"{self.name}: {field} must be given if the output is spikes,"
+                                   f" and only then; it is {self.output}")
         if self.output != "spikes" and (self.pool > 1 or self.drop_single):
-            raise NetworkError(f"{self.name}: pool must be 1 and drop_single False where the "
-                               f"output is {self.output}, not {self.pool} and "
-                               f"{self.drop_single}")
+            raise NetworkError(f"{self.name}: pool must be 1 and drop_single False if the output "
+                               f"is {self.output}, not {self.pool} and {self.drop_single}")
         if self.keep_residual and self.requantize is None and self.residual is None:
-            raise NetworkError(f"{self.name}: keep_residual must come with requantize or "
-                               f"residual, which make 16 bits of y")
+            raise NetworkError(f"{self.name}: keep_residual must come with requantize or residual")
+        self._check_tensors()
+
+    def _check_tensors(self) -> None:
         check_sources(self.name, self.sources, self.weight_bits)
         check_int(f"{self.name}: pool", self.pool, 1, min(self.maps))
         if self.output == "readout" and self.maps != (1, 1):
             raise NetworkError(f"{self.name}: output maps of a readout must be (1, 1), "
                                f"not {self.maps}")
-        self._check_tables()
-
-    def _check_tables(self) -> None:
-        tables = {"bias": self.bias, "threshold": self.threshold}
-        if self.requantize is not None:
-            tables |= dict(zip(("multiplier", "shift"), self.requantize, strict=True))
-        for field, tensor in tables.items():
-            if tensor is not None:
-                check_table(f"{self.name}: {field}", tensor, self.channels)
+        for field, table in (("bias", self.bias), ("threshold", self.threshold)):
+            if table is not None:
+                check_table(f"{self.name}: {field}", table, self.channels)
         check_signed(f"{self.name}: bias", self.bias, self.psum_bits)
         if self.threshold is not None:
             residual = self.requantize is not None or self.residual is not None
             check_signed(f"{self.name}: threshold", self.threshold,
                          max(self.psum_bits, RESIDUAL_BITS * residual))
         if self.requantize is not None:
-            multiplier, shift = self.requantize
-            check_range(f"{self.name}: multiplier", multiplier, 0,
-                        (1 << requantization.MULTIPLIER_BITS) - 1)
-            check_range(f"{self.name}: shift", shift, 0, requantization.SHIFT_LIMIT)
+            requantization.check_factors(self.name, self.requantize, self.channels)
 
     @property
     def channels(self) -> int:
@@ -228,7 +220,7 @@ class IntegerLayer:
         if not self.input_bits:
             return ftp_matmul(rows, self.weight_matrix(), self.psum_bits)
         check_range(f"{self.name}: integers", rows,
-                    *_integer_limits(self.input_bits, self.input_signed))
+                    *integer_limits(self.input_bits, self.input_signed))
         return exact_matmul(rows, self.weight_matrix(), 1 << self.input_bits)
 
     def currents(self, psums: Tensor, residual: Tensor | None = None) -> Tensor:
@@ -296,23 +288,13 @@ class IntegerLayer:
         Tensor[T, B, N, H', W']
             bool, pooled, without the words that are dropped; or int64, clamped, the same at
             each timestep.
-
-        Raises
-        ------
-        NetworkError
-            If the layer is the readout.
         """
         if self.output == "readout":
             raise NetworkError(f"{self.name}: a readout gives no maps")
         maps = lift(out, batch, *self.maps)
         if self.output == "integers":
-            limits = _integer_limits(self.out_bits, self.out_signed)
+            limits = integer_limits(self.out_bits, self.out_signed)
             return maps[:1].clamp(*limits).expand_as(maps)
         if self.pool > 1:
             maps = max_pool(maps, self.pool)
         return drop_single(maps) if self.drop_single else maps
-
-
-def _integer_limits(bits: int, signed: bool) -> tuple[int, int]:
-    low = -(1 << (bits - 1)) if signed else 0
-    return low, low + (1 << bits) - 1

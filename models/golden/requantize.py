@@ -4,10 +4,10 @@
 import torch
 from torch import Tensor
 
-from .checks import check_integers, check_range
+from .checks import check_integers, check_range, check_table
 from .errors import GoldenError
 
-__all__ = ["MULTIPLIER_BITS", "SHIFT_LIMIT", "requantize"]
+__all__ = ["MULTIPLIER_BITS", "SHIFT_LIMIT", "check_factors", "requantize"]
 
 MULTIPLIER_BITS = 16  # unsigned
 SHIFT_LIMIT = 31
@@ -59,3 +59,21 @@ def requantize(x: Tensor, multiplier: Tensor, shift: Tensor, low: int, high: int
     factor, places = tables
     half = torch.ones_like(places) << places >> 1
     return ((x * factor + half) >> places).clamp(low, high)
+
+
+def check_factors(name: str, factors: tuple[Tensor, Tensor], channels: int) -> None:
+    """Raise `GoldenError` unless multiplier and shift of a layer are as `requantize` takes them.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    factors : tuple of Tensor[N]
+        Multiplier and shift, int64.
+    channels : int
+        ``N``.
+    """
+    for field, table, limit in zip(("multiplier", "shift"), factors,
+                                   ((1 << MULTIPLIER_BITS) - 1, SHIFT_LIMIT), strict=True):
+        check_table(f"{name}: {field}", table, channels)
+        check_range(f"{name}: {field}", table, 0, limit)

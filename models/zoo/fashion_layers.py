@@ -32,7 +32,7 @@ def fine_tuning(base: Recipe) -> Recipe:
     layers = tuple(replace(layer, drop_single=layer.lif is not None and not layer.encoder)
                    for layer in base.layers)
     return replace(base, name=f"{base.name}_ft", layers=layers, base=base,
-                   plan=plan(epochs=1, rate=1e-3, images=40_000))
+                   plan=plan(epochs=1, rate=1e-3, images=20_000))
 
 
 def conv(name: str, source: str, inputs: int, outputs: int, side: int, stride: int = 1,

@@ -121,8 +121,8 @@ class FTPArray(wiring.Component):
             psums_free.eq(self.o_psums.ready | ~tile.emit_psums),
             plif_free.eq((plif.i.ready & self.i_channel.valid) | ~tile.emit_spikes),
             results.ready.eq(psums_free & plif_free),
-            self.i_channel.ready.eq(results.valid & tile.emit_spikes & results.p.column_end
-                                    & plif.i.ready & psums_free),
+            self.i_channel.ready.eq(results.valid & results.p.column_end & plif.i.ready
+                                    & psums_free & tile.emit_spikes),
             self.o_psums.valid.eq(results.valid & tile.emit_psums & plif_free),
             self.o_psums.p.psums.eq(results.p.psums),
             self.o_psums.p.row.eq(results.p.row),

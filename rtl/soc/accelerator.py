@@ -102,7 +102,7 @@ class Accelerator(wiring.Component):
         Data is offered (registers).
     s_axil_rready : In(1)
         The data is taken (registers).
-    interrupt : Out(1)
+    irq : Out(1)
         Level: an enabled event is pending; see the register ``interrupt_status``.
     i_load : In(stream.Signature(32))
         With memory on chip: words of it, from the register ``memory_address`` on.
@@ -174,13 +174,13 @@ class Accelerator(wiring.Component):
         The data is taken (memory).
     """
 
-    interrupt: Signal
+    irq: Signal
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
         lite = AXILite(REGISTER_ADDRESS_BITS).flip().members
         ports = {f"s_axil_{name}": member for name, member in lite.items()}
-        ports["interrupt"] = Out(1)
+        ports["irq"] = Out(1)
         if config.memory == "axi":
             ports |= flat_members(config.memory_bits)
         else:
@@ -258,6 +258,7 @@ class Accelerator(wiring.Component):
         connect(m, array.o, post.i)
         connect(m, channels.o, post.i_channel)
         connect(m, encoder.o, post.i_encoded)
+        m.d.comb += array.i_busy.eq(post.busy)
 
     def _connect_writer(self, m: Module, spikes, encoder, post, writer, encodes) -> None:
         """Connect the chunk writer; its places come from the walker or from the encoder."""
@@ -280,7 +281,6 @@ class Accelerator(wiring.Component):
         """Connect residuals, results and profile records."""
         layer = sequencer.layer
         connect(m, residual_reader.o, post.i_residual)
-        connect(m, post.o_residual, residual_writer.i)
         profiling = Signal()
         with m.If(sequencer.profile_begin):
             m.d.engine += profiling.eq(1)
@@ -290,6 +290,9 @@ class Accelerator(wiring.Component):
             residual_reader.start.eq(sequencer.begin & layer.flags.residual_in),
             residual_reader.address.eq(layer.residual_in),
             residual_reader.words.eq(layer.residual_words),
+            residual_writer.i.payload.eq(post.o_residual.payload.as_value()),
+            residual_writer.i.valid.eq(post.o_residual.valid),
+            post.o_residual.ready.eq(residual_writer.i.ready),
             residual_writer.start.eq(sequencer.begin),
             residual_writer.address.eq(layer.residual_out),
             residual_writer.flush.eq(sequencer.finish & layer.flags.residual_out),
@@ -372,7 +375,7 @@ class Accelerator(wiring.Component):
             m.d.comb += outside.eq(inside) if member.flow == In else inside.eq(outside)
         state = sequencer.state
         m.d.comb += [
-            self.interrupt.eq(csr.irq),
+            self.irq.eq(csr.irq),
             sequencer.start.eq(csr.start),
             sequencer.stop.eq(csr.stop),
             sequencer.images.eq(csr.images),

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """AXI4-Lite: the bus of the registers, and its side that answers."""
 
-from amaranth import Module, Signal
+from typing import Any
+
+from amaranth import Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -82,7 +84,7 @@ class AXILiteTarget(wiring.Component):
         The access is refused; with ``write`` or ``answered``.
     """
 
-    axil: wiring.PureInterface
+    axil: Any
     write: Signal
     read: Signal
     address: Signal
@@ -109,22 +111,16 @@ class AXILiteTarget(wiring.Component):
         m = Module()
         axil = self.axil
         read_next = Signal()  # a read goes first if a write waits as well
-        response = Signal(Response)
+        refused = Signal()
+        response = Mux(refused, Response.SLVERR, Response.OKAY)
         m.d.comb += [
             self.address.eq(axil.awaddr), self.data.eq(axil.wdata), self.strobes.eq(axil.wstrb),
             axil.bresp.eq(response), axil.rresp.eq(response),
         ]
 
-        def answer() -> None:
-            with m.If(self.fault):
-                m.d.sync += response.eq(Response.SLVERR)
-            with m.Else():
-                m.d.sync += response.eq(Response.OKAY)
-
         def take_read() -> None:
             with m.If(self.answered):
-                m.d.sync += axil.rdata.eq(self.read_data)
-                answer()
+                m.d.sync += [axil.rdata.eq(self.read_data), refused.eq(self.fault)]
                 m.next = "READ_RESPONSE"
             with m.Else():
                 m.next = "READ_WAIT"
@@ -139,8 +135,7 @@ class AXILiteTarget(wiring.Component):
                     m.next = "READ"
             with m.State("WRITE"):
                 m.d.comb += [axil.awready.eq(1), axil.wready.eq(1), self.write.eq(1)]
-                m.d.sync += read_next.eq(1)
-                answer()
+                m.d.sync += [read_next.eq(1), refused.eq(self.fault)]
                 m.next = "WRITE_RESPONSE"
             with m.State("READ"):
                 m.d.comb += [axil.arready.eq(1), self.read.eq(1), self.address.eq(axil.araddr)]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """AXI master: bursts of the arbiters to bursts on an AXI4 bus."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -40,10 +42,10 @@ class AXIMaster(wiring.Component):
         The bus.
     """
 
-    reads: wiring.PureInterface
-    writes: wiring.PureInterface
+    reads: Any
+    writes: Any
     base: Signal
-    axi: wiring.PureInterface
+    axi: Any
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Control and status registers: what a host sees of the accelerator."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -95,7 +97,7 @@ class CSR(wiring.Component):
         Interrupt request: high while an enabled event is pending.
     """
 
-    axil: wiring.PureInterface
+    axil: Any
     start: Signal
     stop: Signal
     reset: Signal
@@ -104,7 +106,7 @@ class CSR(wiring.Component):
     images: Signal
     status: data.View
     counters: data.View
-    window: wiring.PureInterface
+    window: Any
     i_load: stream.Interface
     irq: Signal
 
@@ -140,13 +142,12 @@ class CSR(wiring.Component):
             self.irq.eq((pending & stored["interrupt_enable"]).any()),
             bus.answered.eq(1),
         ]
-        values = {**stored, **self._run(m, commands, pending),
-                  **self._totals(m, bus, selected)}
+        values = {"control": 0, "memory_data": 0, **stored,
+                  **self._run(m, commands, pending), **self._totals(m, bus, selected)}
         for register in self.map.registers:
             with m.If(selected[register.name]):
                 m.d.comb += bus.read_data.eq(
-                    register.reset if register.fields[0].constant
-                    else values.get(register.name, 0))
+                    register.reset if register.fields[0].constant else values[register.name])
         if self.config.memory == "on_chip":
             self._window(m, bus, selected["memory_data"], stored["memory_address"])
         return m

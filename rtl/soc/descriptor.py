@@ -6,7 +6,7 @@ from amaranth.lib import data, enum
 from ..ftp.layouts import lif_layout
 
 __all__ = ["DESCRIPTOR_WORDS", "SOURCES", "Mode", "Operation", "descriptor_layout",
-           "source_layout"]
+           "flags_layout", "source_layout"]
 
 SOURCES = 2             # spike maps that one layer may read
 DESCRIPTOR_WORDS = 40   # of 32 bits each, in memory
@@ -76,6 +76,34 @@ def source_layout() -> data.StructLayout:
     })
 
 
+def flags_layout() -> data.StructLayout:
+    """Return what a layer does, or not.
+
+    Members
+    -------
+    stream_weights : unsigned(1)
+        Fetch the weights for each tile (one block only), not once for all.
+    combine : unsigned(1)
+        Lanes are bit planes, to be added up.
+    signed_input : unsigned(1)
+        The top bit plane is negative.
+    requantize : unsigned(1)
+        Scale by the channel's multiplier and shift.
+    residual_in : unsigned(1)
+        Add residuals.
+    residual_out : unsigned(1)
+        Store the sum.
+    drop_single : unsigned(1)
+        Words with fewer than two spikes are silent.
+    out_signed : unsigned(1)
+        INTEGERS are two's complement.
+    """
+    return data.StructLayout({
+        "stream_weights": 1, "combine": 1, "signed_input": 1, "requantize": 1,
+        "residual_in": 1, "residual_out": 1, "drop_single": 1, "out_signed": 1,
+    })
+
+
 def descriptor_layout() -> data.StructLayout:
     """Return a descriptor; addresses and pitches in memory words from the image's start.
 
@@ -85,10 +113,10 @@ def descriptor_layout() -> data.StructLayout:
 
     Members
     -------
-    operation : Operation
-        What to do.
-    mode : Mode
-        What a layer gives out.
+    operation : unsigned(8)
+        What to do, an ``Operation``.
+    mode : unsigned(8)
+        What a layer gives out, a ``Mode``.
     source_count : unsigned(8)
         Sources that count, 1..2.
     pool : unsigned(8)
@@ -121,12 +149,8 @@ def descriptor_layout() -> data.StructLayout:
         Their length.
     channel_address : unsigned(32)
         Channel records, 128 bits each.
-    flags : data.StructLayout
-        Single bits. ``stream_weights``: fetch the weights for each tile (one block only), not
-        once for all. ``combine``: lanes are bit planes, to be added up. ``signed_input``: the
-        top bit plane is negative. ``requantize``: scale by the channel's multiplier and shift.
-        ``residual_in``: add residuals. ``residual_out``: store the sum. ``drop_single``: words
-        with fewer than two spikes are silent. ``out_signed``: INTEGERS are two's complement.
+    flags : flags_layout()
+        What the layer does.
     lif : lif_layout()
         Neuron model.
     reserved : unsigned(6)
@@ -169,10 +193,6 @@ def descriptor_layout() -> data.StructLayout:
     sources : data.ArrayLayout(source_layout(), 2)
         Spike maps that are read.
     """
-    flags = data.StructLayout({
-        "stream_weights": 1, "combine": 1, "signed_input": 1, "requantize": 1,
-        "residual_in": 1, "residual_out": 1, "drop_single": 1, "out_signed": 1,
-    })
     return data.StructLayout({
         "operation": Operation, "mode": Mode, "source_count": 8, "pool": 8,
         "out_height": 16, "out_width": 16,
@@ -181,7 +201,7 @@ def descriptor_layout() -> data.StructLayout:
         "blocks": 16, "chunks": 16,
         "tiles": 32,
         "weight_address": 32, "weight_words": 32, "channel_address": 32,
-        "flags": flags, "lif": lif_layout(), "reserved": 6, "out_bits": 8,
+        "flags": flags_layout(), "lif": lif_layout(), "reserved": 6, "out_bits": 8,
         "out_address": 32, "out_pass_pitch": 32, "out_tile_pitch": 32, "out_block_pitch": 32,
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
         "residual_in": 32, "residual_out": 32, "residual_words": 32, "out_image_pitch": 32,

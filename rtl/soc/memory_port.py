@@ -42,6 +42,10 @@ class ReadClient(wiring.Signature):
             "data": In(stream.Signature(unsigned(config.memory_bits))),
         })
 
+    def __eq__(self, other: object) -> bool:
+        other = other.flip() if isinstance(other, wiring.FlippedSignature) else other
+        return type(self) is type(other) and self.members == other.members
+
 
 class WriteClient(wiring.Signature):
     """What a writer sees of the memory.
@@ -59,3 +63,7 @@ class WriteClient(wiring.Signature):
             "request": Out(stream.Signature(request_layout())),
             "data": Out(stream.Signature(unsigned(config.memory_bits))),
         })
+
+    def __eq__(self, other: object) -> bool:
+        other = other.flip() if isinstance(other, wiring.FlippedSignature) else other
+        return type(self) is type(other) and self.members == other.members

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory system: all readers and writers of the accelerator on one memory."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -86,6 +88,8 @@ class MemorySystem(wiring.Component):
         With AXI: the bus.
     """
 
+    readers: Any
+    writers: Any
     limit: Signal
     writable_start: Signal
     stop: Signal
@@ -95,9 +99,9 @@ class MemorySystem(wiring.Component):
     error: data.View
     taken: Signal
     written: Signal
-    host: wiring.PureInterface
+    host: Any
     base: Signal
-    axi: wiring.PureInterface
+    axi: Any
 
     def __init__(self, config: AcceleratorConfig, readers: int = 6, writers: int = 2):
         self.config = config

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """On-chip memory: block RAM behind the arbiters, and the host's door to it."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
@@ -56,9 +58,9 @@ class OnChipMemory(wiring.Component):
         The host; only while no burst is in flight.
     """
 
-    reads: wiring.PureInterface
-    writes: wiring.PureInterface
-    host: wiring.PureInterface
+    reads: Any
+    writes: Any
+    host: Any
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read arbiter: many readers, one memory, nobody blocked by another's waiting data."""
 
+from typing import Any
+
 from amaranth import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -59,7 +61,8 @@ class ReadArbiter(wiring.Component):
         A word goes to its reader in this cycle, a bit for each reader.
     """
 
-    backend: wiring.PureInterface
+    clients: Any
+    backend: Any
     limit: Signal
     stop: Signal
     clear: Signal
@@ -94,7 +97,7 @@ class ReadArbiter(wiring.Component):
         requested = Cat(client.request.valid | lane.busy
                         for client, lane in zip(self.clients, lanes, strict=True))
         m.d.comb += [
-            self.idle.eq((owners.level == 0) & (self.stop | (requested == 0))),
+            self.idle.eq((owners.r_level == 0) & (self.stop | (requested == 0))),
             self.error_range.eq(Cat(lane.refused for lane in lanes) != 0),
         ]
         return ResetInserter(self.clear)(m)

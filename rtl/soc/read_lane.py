@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read lane: what the read arbiter holds for one client."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -51,7 +53,7 @@ class ReadLane(wiring.Component):
         A request was of no words or out of range.
     """
 
-    client: wiring.PureInterface
+    client: Any
     burst: stream.Interface
     response: stream.Interface
     limit: Signal
@@ -80,8 +82,11 @@ class ReadLane(wiring.Component):
         depth = response_depth(self.config)
         m.submodules.words = words = SyncFIFOBuffered(  # one more: a power of two inside
             width=self.config.memory_bits, depth=depth + 1)
-        m.d.comb += [words.w_data.eq(self.response.payload), words.w_en.eq(self.response.valid)]
-        connect(m, words.r_stream, flipped(self.client.data))
+        m.d.comb += [
+            words.w_data.eq(self.response.payload), words.w_en.eq(self.response.valid),
+            self.client.data.payload.eq(words.r_data), self.client.data.valid.eq(words.r_rdy),
+            words.r_en.eq(self.client.data.ready),
+        ]
 
         room = Signal(range(depth + 1), init=depth)  # words that may still be asked for
         fits, granted, given = Signal(), Signal(), Signal()

@@ -290,5 +290,5 @@ def _configuration(config: AcceleratorConfig) -> list[Register]:
         found.append(_single(
             f"config_{name}", _CONFIGURATION_OFFSET + 4 * index, "ro",
             f"{_CONFIGURATION[name].removesuffix('.')}.", constant=True, values=values,
-            reset=values.index(value) if values else value))
+            reset=values.index(str(value)) if values else int(value)))
     return found

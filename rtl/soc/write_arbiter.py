@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write arbiter: many writers, one memory, and bursts that nothing can break."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -60,7 +62,8 @@ class WriteArbiter(wiring.Component):
         A word goes to the memory in this cycle.
     """
 
-    backend: wiring.PureInterface
+    clients: Any
+    backend: Any
     start: Signal
     limit: Signal
     stop: Signal

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator in Verilator, with buses that others wrote, against the reference machine."""
+
+import pytest
+
+from spikeloom.rtl.config import AcceleratorConfig
+from spikeloom.verif.runner import Run, run_bench
+
+CONFIGS = {
+    "four_rows": AcceleratorConfig(
+        chunk=16, tppes=4, laggy_adders=4, match_fifo_depth=4, beat_values=4, max_fan_in=512,
+        memory_bits=64, burst_words=8, fetch_depth=4, weight_buffer_beats=128, max_columns=64,
+        guard_bits=6),
+    "two_rows": AcceleratorConfig(
+        timesteps=5, inner_join="fast_fast", chunk=8, tppes=2, laggy_adders=8, beat_values=1,
+        max_fan_in=512, memory_bits=32, burst_words=2, fetch_depth=2, weight_buffer_beats=64,
+        max_columns=32, guard_bits=6),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_bench(config):
+    run_bench(Run(unit="accelerator", config=config, bench="tb_accelerator",
+                  parameters={"networks": ["two_sources", "residuals", "integers"]}))
