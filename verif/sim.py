@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a trained network on the generated RTL: the job behind ``make sim``."""
+"""Run a trained network whole on the generated accelerator: the job behind ``make sim``."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,23 +15,29 @@ import torch
 from cyclopts import App, CycloptsError, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
-from torch import Tensor
 
+from ..gen.compiler.compile import compile_network
+from ..gen.compiler.errors import CompileError
+from ..gen.compiler.program import Program
 from ..gen.files import write_whole
-from ..gen.presets import DEFAULT_PRESET, load_config
+from ..gen.presets import DEFAULT_PRESET, as_toml, load_config
+from ..gen.session.errors import SessionError
+from ..gen.session.transport import TransportError
 from ..models.data.labelled import LabelledImages
+from ..models.golden.errors import NetworkError
 from ..models.golden.network import IntegerNetwork
 from ..models.nn.recipe import Recipe
 from ..models.zoo.registry import UnknownNetworkError, get
-from ..rtl.config import ConfigError, FTPConfig
-from .array_run import array_design, array_run
-from .build import build
-from .network_run import LayerReport, NetworkError, array_layers, check_fit, run_network
+from ..rtl.config import AcceleratorConfig, ConfigError
+from .divergence_waves import show_divergence
+from .program_run import ProgramReport, run_program
 from .runner import BenchFailure
 from .toolchain import ToolError
+from .verilator_transport import VerilatorTransport
 
-__all__ = ["main"]
+__all__ = ["main", "simulate"]
 
 _Result = TypeVar("_Result")
 _WIDTH = 96  # columns that the table needs
@@ -40,10 +47,10 @@ _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on 
 
 
 @_app.default
-def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DEFAULT_PRESET,
+def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str = DEFAULT_PRESET,
              set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
              out: Path = Path("out/sim")) -> int:
-    """Run test images through every layer that reads spikes and compare every bit.
+    """Run test images through the accelerator, first layer to argmax, and compare every layer.
 
     Parameters
     ----------
@@ -56,71 +63,52 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 16, config: str = DE
     set_
         Override a field of the preset: FIELD=VALUE.
     out
-        Folder for NET.json and the work files.
+        Folder for NET.json, the program image and the resolved configuration.
     """
     hardware = load_config(config, set_)
-    entry = get(net)
-    network = entry.load()
-    test = entry.load_test()
+    recipe = get(net)
+    network, test = recipe.load(), recipe.load_test()
     if not 1 <= images <= len(test.images):
         raise ValueError(f"images must be in 1..{len(test.images)}, not {images}")
-    check_fit(network, hardware)
-
+    program = compile_network(network, hardware, keep_all=True)
+    program.save(out / net)
+    write_whole(out / net / "config.toml", as_toml(hardware))
     with ThreadPoolExecutor(max_workers=1) as pool:  # on the other core
-        models = pool.submit(_model_accuracy, entry, network, test)
-        _step("generate and build the array", lambda: _build(hardware, out / net))
-        reports, rtl = _run_layers(network, test.images[:images], hardware, out / net)
+        models = pool.submit(_model_accuracy, recipe, network, test)
+        transport = _step("generate and build the accelerator",
+                          lambda: VerilatorTransport(hardware))
+        with closing(transport):
+            report = _run(program, network, test.images[:images], transport)
         accuracy = _step(f"integer and float model on {len(test.images)} test images",
                          models.result)
-    exact = len(reports) == len(array_layers(network)) and all(report.exact for report in reports)
-    labels = test.labels[:images]
-    accuracy["rtl"] = float((rtl == labels).double().mean()) if rtl is not None else None
-    _print_table(network, hardware, reports, images)
-    _print_accuracy(rtl, labels, accuracy, len(test.images))
-    result = {
-        "network": net, "config": hardware.as_dict(), "config_hash": hardware.hash(),
-        "images": images, "exact": exact, "accuracy": accuracy,
-        "cycles": sum(report.cycles for report in reports),
-        "layers": [dataclasses.asdict(report) for report in reports],
-    }
+    labels = test.labels[:len(report.predictions)]
+    right = [guess == int(label) for guess, label in zip(report.predictions, labels, strict=True)]
+    accuracy["rtl"] = sum(right) / len(right) if right else None
+    _print_report(report, hardware, images)
+    _print_accuracy(report, accuracy, len(test.images))
+    if report.divergence:
+        _print_divergence(report, program, network, test.images, out / net)
     path = out / f"{net}.json"
-    write_whole(path, json.dumps(result, indent=2) + "\n")
-    _console.print(f"figures in {path}")
-    return 0 if exact else 1
+    write_whole(path, json.dumps(_result(report, hardware, images, accuracy), indent=2) + "\n")
+    _console.print(f"figures in {path}, program image in {out / net}")
+    return 0 if report.exact else 1
 
 
-def _model_accuracy(entry: Recipe, network: IntegerNetwork,
+def _run(program: Program, network: IntegerNetwork, images: torch.Tensor,
+         transport: VerilatorTransport) -> ProgramReport:
+    _console.print(f"{network.name}: {len(images)} images, every layer compared")
+    with Progress(console=_console, disable=not _console.is_terminal) as progress:
+        task = progress.add_task("images", total=len(images))
+        return run_program(program, network, images, transport,
+                           progress=lambda done: progress.update(task, completed=done))
+
+
+def _model_accuracy(recipe: Recipe, network: IntegerNetwork,
                     test: LabelledImages) -> dict[str, float | None]:
     """Return the accuracy of the integer and of the float model on all test images."""
     predicted = network.predict(test.images)
     return {"integer": float((predicted == test.labels).double().mean()),
-            "float": entry.accuracy_float(test.images, test.labels)}
-
-
-def _build(config: FTPConfig, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return build(array_design(config), array_run(config, folder).folder)
-
-
-def _run_layers(network: IntegerNetwork, images: Tensor, config: FTPConfig,
-                folder: Path) -> tuple[list[LayerReport], Tensor | None]:
-    """Run the layers; return their reports and, if all were exact, the predicted labels."""
-    reports: list[LayerReport] = []
-    steps = run_network(network, images, config, folder)
-    output = None
-    for layer in array_layers(network):
-        started = time.monotonic()
-        found = _step(f"layer {layer.name} on the RTL", lambda: next(steps, None))
-        if found is None:
-            return reports, None
-        report, output = found
-        reports.append(report)
-        seconds = time.monotonic() - started
-        _console.print(f"  {'exact' if report.exact else 'MISMATCH'}, {report.cycles} cycles, "
-                       f"{report.cycles / seconds:.0f} simulated cycles per second")
-    if output is None or not reports[-1].exact:
-        return reports, None
-    return reports, network.layers[-1].currents(output).sum(dim=0).argmax(dim=1)
+            "float": recipe.accuracy_float(test.images, test.labels)}
 
 
 def _step(what: str, work: Callable[[], _Result]) -> _Result:
@@ -136,37 +124,61 @@ def _step(what: str, work: Callable[[], _Result]) -> _Result:
     return result
 
 
-def _print_table(network: IntegerNetwork, config: FTPConfig, reports: list[LayerReport],
-                 images: int) -> None:
-    table = Table(title=f"{network.name}, {images} images, {config.tppes} TPPEs, "
-                        f"{config.inner_join}, chunk {config.chunk}", box=SIMPLE_HEAD,
-                  padding=(0, 1, 0, 0))
-    for name in ("layer", "T x M x K x N", "weight\nsparsity", "spike\nsparsity",
-                 "silent\nratio", "cycles", "matches", "PE utili-\nsation", "RTL"):
-        table.add_column(name, justify="left" if name in ("layer", "RTL") else "right",
-                         no_wrap=name != "RTL")
-    for report in reports:
+def _print_report(report: ProgramReport, config: AcceleratorConfig, images: int) -> None:
+    table = Table(title=f"{report.network}, {report.images} of {images} images, {config.tppes} "
+                        f"TPPEs, {config.inner_join}, chunk {config.chunk}, memory "
+                        f"{config.memory}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+                  caption="cycles and bytes of an image on average; limit: what most TPPE "
+                          "cycles went to")
+    for name in ("layer", "cycles", "predicted", "PE utili-\nsation", "limit", "weight\nbytes",
+                 "spike\nbytes", "written\nbytes", "RTL"):
+        table.add_column(name, justify="left" if name in ("layer", "limit", "RTL") else "right")
+    count = max(report.images, 1)
+    for layer in report.layers:
+        mean = {name: f"{value // count:,}" for name, value in layer.bytes.items()}
+        verdict = {True: "[green]exact[/]", False: "[red]mismatch[/]", None: "not compared"}
         table.add_row(
-            report.name, " x ".join(map(str, report.shape)), f"{report.weight_sparsity:.1%}",
-            f"{report.spike_sparsity:.1%}", f"{report.silent_ratio:.1%}", f"{report.cycles}",
-            f"{report.matches}", f"{report.utilisation:.1%}",
-            "[green]exact[/]" if report.exact else "[red]mismatch[/]")
-    for layer in array_layers(network)[len(reports):]:
-        table.add_row(layer.name, *["-"] * 7, "not run")
+            layer.name, f"{layer.cycles // count:,}", f"{layer.predicted // count:,}",
+            f"{layer.utilisation:.1%}", layer.limit, mean["weight_bytes"], mean["spike_bytes"],
+            mean["written_bytes"], verdict[layer.exact])
     _console.print(table)
-    for report in reports:
-        if not report.exact:
-            _console.print(f"first mismatch: layer {report.name}, {report.mismatch}", style="red")
+    _console.print(f"{report.cycles:,} cycles simulated, {report.cycles_per_second:,.0f} a second")
+    if report.error:
+        _console.print(report.error, style="red", highlight=False)
 
 
-def _print_accuracy(rtl: Tensor | None, labels: Tensor, accuracy: dict[str, Any],
-                    tested: int) -> None:
-    if rtl is not None:
-        _console.print(f"predicted {' '.join(map(str, rtl.tolist()))}")
-        _console.print(f"true      {' '.join(map(str, labels.tolist()))}")
-        _console.print(f"accuracy on the RTL: {accuracy['rtl']:.2%} of {len(labels)} images")
+def _print_accuracy(report: ProgramReport, accuracy: dict[str, Any], tested: int) -> None:
+    if report.predictions:
+        _console.print(f"accuracy on the RTL: {accuracy['rtl']:.2%} of "
+                       f"{len(report.predictions)} images")
     _console.print(f"accuracy over the whole test set ({tested} images): integer model "
                    f"{accuracy['integer']:.2%}, float model {accuracy['float']:.2%}")
+
+
+def _print_divergence(report: ProgramReport, program: Program, network: IntegerNetwork,
+                      images: torch.Tensor, folder: Path) -> None:
+    """Say where the run went wrong first, and leave the waves of that moment."""
+    image = report.divergent_image
+    _console.print(f"first mismatch: image {image}, {report.divergence}", style="red",
+                   highlight=False)
+    found = _step("the same again, with waves", lambda: show_divergence(
+        program, network, images[image:image + 1], folder))
+    if found is None:
+        _console.print("run by itself the image is exact", style="red")
+    elif found.waves:
+        _console.print(f"waves around it: {found.waves}")
+
+
+def _result(report: ProgramReport, config: AcceleratorConfig, images: int,
+            accuracy: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "network": report.network, "config": config.as_dict(), "config_hash": config.hash(),
+        "images": images, "exact": report.exact, "accuracy": accuracy,
+        "cycles": sum(layer.cycles for layer in report.layers),
+        "cycles_per_second": report.cycles_per_second, "error": report.error,
+        "mismatch": str(report.divergence or ""), "predictions": report.predictions,
+        "layers": [dataclasses.asdict(layer) for layer in report.layers],
+    }
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -181,9 +193,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return _app(sys.argv[1:] if words is None else words,
                     exit_on_error=False, print_error=False) or 0
-    except (ConfigError, CycloptsError, NetworkError, UnknownNetworkError, ToolError, ValueError,
-            OSError, BenchFailure) as error:
-        print(f"spikeloom: {error}", file=sys.stderr)
+    except (CompileError, ConfigError, CycloptsError, NetworkError, SessionError, TransportError,
+            UnknownNetworkError, ToolError, ValueError, OSError, BenchFailure) as error:
+        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 

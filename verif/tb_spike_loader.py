@@ -171,6 +171,9 @@ _CORNERS: dict[str, Callable[[Bench], dict[str, Any]]] = {
         "out_height": 3, "out_width": 3},
     "far_beyond": lambda bench: {
         "kinds": [(1, 1, 1, 1)], "sources": [{"stride": 255}], "out_height": 3, "out_width": 3},
+    "one_column": lambda bench: {
+        "kinds": [(1, 1, 1, 1)], "out_height": 5, "sources": [
+            {"height": 6, "width": 2, "stride": 1, "padding_top": 0, "padding_left": 0}]},
     "window_in_tiles": lambda bench: {
         "kinds": [(1, 1, 2, 1)], "pool": 5, "passes": bench.config.tppes, "out_height": 2,
         "blocks": 2},

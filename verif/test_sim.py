@@ -5,21 +5,19 @@ import json
 
 import pytest
 
-from spikeloom.verif import network_run, sim
-from spikeloom.verif.array_run import ArrayRunError
-from spikeloom.verif.golden_array import run_on_golden
+from spikeloom.rtl.soc.register_map import ErrorCode
+from spikeloom.verif import sim
+from spikeloom.verif.reference_transport import ReferenceTransport
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """Return a function that runs the command with an array in place of the RTL."""
+    """Return a function that runs the command with the reference machine for the RTL."""
 
-    def _run(array, *words):
-        def run_network(network, images, config, folder):
-            return network_run.run_network(network, images, config, folder, array)
-
-        monkeypatch.setattr(sim, "run_network", run_network)
-        monkeypatch.setattr(sim, "_build", lambda config, folder: folder)
+    def _run(*words, shown_waves=None, **broken):
+        monkeypatch.setattr(sim, "VerilatorTransport",
+                            lambda config: ReferenceTransport(config, **broken))
+        monkeypatch.setattr(sim, "show_divergence", lambda *_: shown_waves)
         status = sim.main(["--out", str(tmp_path), *words])
         path = tmp_path / "dual_sparse_cnn.json"
         report = json.loads(path.read_text()) if path.exists() else None
@@ -29,45 +27,39 @@ def run(monkeypatch, tmp_path, capsys):
     return _run
 
 
-def test_exact_run(run):
-    status, report, text, _ = run(run_on_golden, "--images", "3")
-    assert status == 0 and report["exact"] and report["images"] == 3
+def test_exact_run(run, tmp_path):
+    status, report, text, _ = run("--images", "2")
+    assert status == 0 and report["exact"] and report["images"] == 2
     assert report["network"] == "dual_sparse_cnn" and report["config"]["tppes"] == 16
-    assert report["accuracy"]["rtl"] == 1.0
+    assert report["accuracy"]["rtl"] == 1.0 and len(report["predictions"]) == 2
     assert 0.97 <= report["accuracy"]["integer"] <= 1
     assert abs(report["accuracy"]["integer"] - report["accuracy"]["float"]) <= 0.005
-    assert report["cycles"] == 4 * 10**6
-    assert [layer["name"] for layer in report["layers"]] == ["conv2", "conv3", "fc1", "fc2"]
-    assert report["layers"][0].keys() == {
-        "name", "shape", "weight_sparsity", "spike_sparsity", "silent_ratio", "cycles",
-        "matches", "utilisation", "stalls", "exact", "mismatch"}
-    assert text.count(" exact ") >= 4 and "mismatch" not in text
-    assert "accuracy on the RTL: 100.00% of 3 images" in text
+    names = ["image", "conv1", "conv2", "conv3", "fc1", "fc2"]
+    assert [layer["name"] for layer in report["layers"]] == names
+    assert all(layer["exact"] for layer in report["layers"])
+    assert text.count(" exact ") >= 6 and "mismatch" not in text
+    assert "accuracy on the RTL: 100.00% of 2 images" in text
     assert "over the whole test set (2000 images)" in text
+    assert {path.name for path in (tmp_path / "dual_sparse_cnn").iterdir()} == {
+        "config.toml", "dual_sparse_cnn.bin", "dual_sparse_cnn.json"}
 
 
 def test_mismatch_ends_the_run(run):
-    def faulty(job, config, folder):
-        result = run_on_golden(job, config, folder)
-        if folder.name == "conv3":
-            result.psums[3, 5, 9] += 2
-        return result
+    def break_conv2(machine):
+        machine.descriptors[2]["lif"]["gain"] = 3
 
-    status, report, text, _ = run(faulty, "--images", "1")
-    assert status == 1 and not report["exact"] and report["accuracy"]["rtl"] is None
-    assert [layer["exact"] for layer in report["layers"]] == [True, False]
-    assert ("first mismatch: layer conv3, psum of neuron (image 0, y 0, x 5, channel 9), "
-            "timestep 3, cycle") in text
-    assert text.count("not run") == 2
-
-
-def test_array_that_stops_ends_the_run(run):
-    def stopped(job, config, folder):
-        raise ArrayRunError("the array stopped: nothing moves")
-
-    status, report, text, _ = run(stopped, "--images", "1")
+    status, report, text, _ = run("--images", "2", hook=break_conv2)
     assert status == 1 and not report["exact"]
-    assert "first mismatch: layer conv2, the array stopped: nothing moves" in text
+    assert [layer["exact"] for layer in report["layers"]] == [True, True, False, None, None, None]
+    assert "first mismatch: image 0, layer conv2: spike of neuron (channel" in text
+    assert report["mismatch"].startswith("layer conv2: spike")
+    assert "run by itself the image is exact" in text  # as the stand-in for the waves says
+
+
+def test_device_that_stops_ends_the_run(run):
+    status, report, text, _ = run("--images", "1", fails=(ErrorCode.ROW_OVERFLOW, 3, 0))
+    assert status == 1 and not report["exact"] and report["accuracy"]["rtl"] is None
+    assert "row_overflow" in report["error"] and "layer conv3" in text
 
 
 @pytest.mark.parametrize("words, text", [
@@ -77,9 +69,10 @@ def test_array_that_stops_ends_the_run(run):
     (["--config", "lots"], "no preset 'lots'"),
     (["--set", "tppes=65"], "tppes must be an int in 1..64, not 65"),
     (["--colour", "red"], "--colour"),
-    (["--set", "timesteps=5"], "has 4 timesteps, the configuration 5: --set timesteps=4"),
+    (["--set", "timesteps=5"], "timesteps"),
+    (["--set", "weight_bits=4"], "weight_bits"),
 ])
 def test_bad_arguments(run, words, text):
-    status, report, _, errors = run(run_on_golden, *words)
+    status, report, _, errors = run(*words)
     assert status == 2 and report is None
     assert errors.count("\n") == 1 and errors.startswith("spikeloom: ") and text in errors

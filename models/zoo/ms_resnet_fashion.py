@@ -14,7 +14,7 @@ from ..data import fashion
 from ..nn.layers import LayerConfig
 from ..nn.recipe import Recipe
 from .command import training_app
-from .fashion_layers import conv, plan, projection, readout, stem
+from .fashion_layers import DISTORTED, conv, plan, projection, readout, stem
 
 __all__ = ["RECIPE", "app"]
 
@@ -47,7 +47,7 @@ RECIPE = Recipe(
         readout("block5b", 64, 4, mean_pool=4),
     ),
     timesteps=4,
-    plan=plan(epochs=3),
+    plan=plan(3, DISTORTED),
     load_training=fashion.load_training, load_test=fashion.load_test)
 
 app = training_app(RECIPE)

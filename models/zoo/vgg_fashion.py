@@ -11,7 +11,7 @@ of CPU.
 from ..data import fashion
 from ..nn.recipe import Recipe
 from .command import training_app
-from .fashion_layers import conv, plan, readout, stem
+from .fashion_layers import DISTORTED, conv, plan, readout, stem
 
 __all__ = ["RECIPE", "app"]
 
@@ -27,7 +27,7 @@ RECIPE = Recipe(
         readout("conv6", 128, 3),
     ),
     timesteps=4,
-    plan=plan(epochs=3),
+    plan=plan(3, DISTORTED),
     load_training=fashion.load_training, load_test=fashion.load_test)
 
 app = training_app(RECIPE)

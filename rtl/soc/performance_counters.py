@@ -10,8 +10,10 @@ from ..ftp.tppe import Activity
 
 __all__ = ["COUNTERS", "EVENTS", "PerformanceCounters", "totals_layout"]
 
-EVENTS = ("weight_words", "spike_words", "other_words", "words_written", "array_busy", "loading",
-          "writing")
+EVENTS = {  # bits of what may happen in one cycle
+    "weight_words": 1, "spike_words": 2, "other_words": 2, "words_written": 1, "array_busy": 1,
+    "loading": 1, "writing": 1,
+}
 COUNTERS = ("cycles", *(activity.name.lower() for activity in Activity), *EVENTS)
 
 
@@ -71,8 +73,8 @@ class PerformanceCounters(wiring.Component):
         A descriptor is at work in this cycle.
     activities : In(data.ArrayLayout(unsigned(counter_bits), 7))
         What the array counted in this layer, in the order of ``Activity``.
-    events : In(data.StructLayout)
-        What happens in this cycle, one bit for each of ``EVENTS``.
+    events : In(data.StructLayout(EVENTS))
+        What happens in this cycle, as often as it does.
     begin : In(1)
         A layer begins: its counters start from zero.
     end : In(1)
@@ -99,7 +101,7 @@ class PerformanceCounters(wiring.Component):
         super().__init__({
             "count": In(1),
             "activities": In(data.ArrayLayout(unsigned(config.counter_bits), len(Activity))),
-            "events": In(data.StructLayout(dict.fromkeys(EVENTS, 1))),
+            "events": In(data.StructLayout(EVENTS)),
             "begin": In(1),
             "end": In(1),
             "clear": In(1),
@@ -119,8 +121,8 @@ class PerformanceCounters(wiring.Component):
                 counted = Signal(bits, name=f"counted_{name}")
                 with m.If(self.begin):
                     m.d.sync += counted.eq(0)
-                with m.Elif(event):
-                    m.d.sync += counted.eq(counted + 1)
+                with m.Else():
+                    m.d.sync += counted.eq(counted + event)
             total = Signal(min(64, bits + 16), name=f"total_{name}")
             with m.If(self.clear):
                 m.d.sync += total.eq(0)

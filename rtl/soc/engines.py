@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines: everything that works on a layer, and the sequencer that tells it to."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..config import AcceleratorConfig
+from ..ftp.tppe import Activity
+from ..ftp.tppe_array import TPPEArray
+from .channel_loader import ChannelLoader
+from .chunk_writer import ChunkWriter
+from .descriptor import Mode, Operation
+from .encoder import Encoder
+from .linear_reader import LinearReader
+from .linear_writer import LinearWriter
+from .memory_port import ADDRESS_BITS, ReadClient, WriteClient
+from .memory_system import memory_error_layout
+from .performance_counters import COUNTERS, PerformanceCounters, totals_layout
+from .post_processor import PostProcessor
+from .sequencer import Sequencer, state_layout
+from .spike_loader import SpikeLoader
+from .tiles import slots_layout, walked_tile_layout
+from .weight_loader import WeightLoader
+
+__all__ = ["READERS", "WRITERS", "Engines"]
+
+READERS = 6  # control, weights, channels, masks, values, and images or residuals
+WRITERS = 3  # chunks, results and profiles, residuals
+_LINEAR = 5  # reader that encoder and residuals share
+
+
+class Engines(wiring.Component):
+    """Sequencer, loaders, array, post-processing and writers, between registers and memory.
+
+    Latency: that of the network. Throughput: one layer at a time.
+    Back-pressure: waits for the memory.
+    Reset: synchronous; forgets everything. What the memory has under way must be dropped, too.
+
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
+    Members
+    -------
+    start : In(1)
+        Run the program; for one cycle.
+    stop : In(1)
+        Stop before the next descriptor; for one cycle.
+    images : In(32)
+        How many to run.
+    clear_counters : In(1)
+        Set the totals to zero.
+    state : Out(state_layout())
+        Where the sequencer is.
+    totals : Out(totals_layout(config))
+        What was counted.
+    readers : Out(ReadClient(config)).array(READERS)
+        Those who read.
+    writers : Out(WriteClient(config)).array(WRITERS)
+        Those who write.
+    limit : Out(32)
+        Words that may be read.
+    writable_start : Out(32)
+        First word that may be written.
+    halt : Out(1)
+        The memory must take no more requests.
+    writes_idle : In(1)
+        All that was written is in the memory.
+    memory_error : In(memory_error_layout())
+        What went wrong there.
+    taken : In(READERS)
+        A word goes to its reader in this cycle, a bit for each.
+    written : In(1)
+        A word goes to the memory in this cycle.
+    """
+
+    start: Signal
+    stop: Signal
+    images: Signal
+    clear_counters: Signal
+    state: data.View
+    totals: data.View
+    readers: list[wiring.PureInterface]
+    writers: list[wiring.PureInterface]
+    limit: Signal
+    writable_start: Signal
+    halt: Signal
+    writes_idle: Signal
+    memory_error: data.View
+    taken: Signal
+    written: Signal
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        self.array = TPPEArray(config, walked_tile_layout(config))
+        self.shared = self.array.shared
+        super().__init__({
+            "start": In(1),
+            "stop": In(1),
+            "images": In(32),
+            "clear_counters": In(1),
+            "state": Out(state_layout()),
+            "totals": Out(totals_layout(config)),
+            "readers": Out(ReadClient(config)).array(READERS),
+            "writers": Out(WriteClient(config)).array(WRITERS),
+            "limit": Out(ADDRESS_BITS),
+            "writable_start": Out(ADDRESS_BITS),
+            "halt": Out(1),
+            "writes_idle": In(1),
+            "memory_error": In(memory_error_layout()),
+            "taken": In(READERS),
+            "written": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.encoder = encoder = Encoder(config)
+        m.submodules.spike_loader = spikes = SpikeLoader(config)
+        m.submodules.weight_loader = weights = WeightLoader(config)
+        m.submodules.channel_loader = channels = ChannelLoader(config)
+        m.submodules.array = array = self.array
+        m.submodules.post_processor = post = PostProcessor(config)
+        m.submodules.chunk_writer = writer = ChunkWriter(config)
+        m.submodules.residual_reader = residual_reader = LinearReader(config)
+        m.submodules.residual_writer = residual_writer = LinearWriter(config, config.residual_bits)
+        m.submodules.result_writer = result_writer = LinearWriter(config, 32)
+        m.submodules.counters = counters = PerformanceCounters(config)
+
+        encodes = Signal()
+        m.d.comb += encodes.eq(sequencer.layer.operation == Operation.ENCODE)
+        for unit in (encoder, spikes, weights, channels, post, writer):
+            m.d.comb += unit.layer.eq(sequencer.layer)
+        for unit in (spikes, weights, channels):
+            m.d.comb += unit.start.eq(sequencer.begin & ~encodes)
+        m.d.comb += [encoder.start.eq(sequencer.begin & encodes),
+                     encoder.image_address.eq(sequencer.image_base)]
+
+        self._connect_data(m, spikes, weights, array, post, channels, encoder)
+        self._connect_writer(m, spikes, encoder, post, writer, encodes)
+        self._connect_linear(m, sequencer, post, residual_reader, residual_writer, result_writer)
+        self._connect_memory(m, sequencer, encodes, (
+            sequencer.memory, weights.memory, channels.memory, spikes.masks, spikes.values,
+        ), (encoder.memory, residual_reader.memory),
+            (writer.memory, result_writer.memory, residual_writer.memory))
+        self._supervise(m, sequencer, (
+            spikes.busy, weights.busy, channels.busy, array.busy, post.busy, writer.busy,
+            encoder.busy, residual_reader.busy, ~self.writes_idle),
+            (residual_writer.busy, result_writer.busy), (weights.o, array.o))
+        m.d.comb += [
+            sequencer.start.eq(self.start),
+            sequencer.stop.eq(self.stop),
+            sequencer.images.eq(self.images),
+            self.state.eq(sequencer.state),
+            self.limit.eq(sequencer.limit),
+            self.writable_start.eq(sequencer.writable_start),
+            self.halt.eq(sequencer.halt),
+            sequencer.unsupported.eq(post.unsupported),
+            sequencer.faults.bad_descriptor.eq(spikes.error | channels.error),
+            sequencer.faults.weight_buffer_overflow.eq(weights.error),
+            *(sequencer.faults[name].eq(array.error[name]) for name, _ in array.error.shape()),
+            *(sequencer.faults[name].eq(self.memory_error[name])
+              for name, _ in self.memory_error.shape()),
+        ]
+        self._count(m, sequencer, array, spikes, writer, counters)
+        m.d.comb += [counters.clear.eq(self.clear_counters), self.totals.eq(counters.totals)]
+        return m
+
+    def _connect_data(self, m: Module, spikes, weights, array, post, channels, encoder) -> None:
+        """Connect what flows through the array."""
+        connect(m, spikes.o_tile, array.i_tile)
+        connect(m, spikes.o_row, array.i_row)
+        connect(m, weights.o, array.i_column)
+        connect(m, array.o, post.i)
+        connect(m, channels.o, post.i_channel)
+        connect(m, encoder.o, post.i_encoded)
+        m.d.comb += array.i_busy.eq(post.busy)
+
+    def _connect_writer(self, m: Module, spikes, encoder, post, writer, encodes) -> None:
+        """Connect the chunk writer; its places come from the walker or from the encoder."""
+        layout = slots_layout(self.config)
+        m.submodules.slots = slots = SyncFIFOBuffered(
+            width=layout.size, depth=4)
+        m.d.comb += [
+            slots.w_data.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
+            slots.w_en.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
+            encoder.o_slots.ready.eq(slots.w_rdy & encodes),
+            spikes.o_slots.ready.eq(slots.w_rdy & ~encodes),
+            writer.i_slots.payload.eq(slots.r_data),
+            writer.i_slots.valid.eq(slots.r_rdy),
+            slots.r_en.eq(writer.i_slots.ready),
+        ]
+        connect(m, post.o, writer.i)
+
+    def _connect_linear(self, m: Module, sequencer, post, residual_reader, residual_writer,
+                        result_writer) -> None:
+        """Connect residuals, results and profile records."""
+        layer = sequencer.layer
+        connect(m, residual_reader.o, post.i_residual)
+        profiling = Signal()
+        with m.If(sequencer.profile_begin):
+            m.d.sync += profiling.eq(1)
+        with m.If(sequencer.profile_end):
+            m.d.sync += profiling.eq(0)
+        m.d.comb += [
+            residual_reader.start.eq(sequencer.begin & layer.flags.residual_in),
+            residual_reader.address.eq(layer.residual_in),
+            residual_reader.words.eq(layer.residual_words),
+            residual_writer.i.payload.eq(post.o_residual.payload.as_value()),
+            residual_writer.i.valid.eq(post.o_residual.valid),
+            post.o_residual.ready.eq(residual_writer.i.ready),
+            residual_writer.start.eq(sequencer.begin),
+            residual_writer.address.eq(layer.residual_out),
+            residual_writer.flush.eq(sequencer.finish & layer.flags.residual_out),
+            result_writer.start.eq(sequencer.profile_begin | (
+                sequencer.begin & (layer.mode == Mode.READOUT))),
+            result_writer.address.eq(
+                Mux(sequencer.profile_begin, sequencer.profile_address, sequencer.image_base)),
+            result_writer.flush.eq(sequencer.finish),
+            result_writer.i.valid.eq(
+                Mux(profiling, sequencer.o_profile.valid, post.o_result.valid)),
+            result_writer.i.payload.eq(
+                Mux(profiling, sequencer.o_profile.payload, post.o_result.p.value)),
+            sequencer.o_profile.ready.eq(result_writer.i.ready & profiling),
+            post.o_result.ready.eq(result_writer.i.ready & ~profiling),
+        ]
+
+    def _connect_memory(self, m: Module, sequencer, encodes, readers, linear, writers) -> None:
+        """Connect readers and writers; the encoder and the residuals take turns on one."""
+        for inside, outside in zip(readers, self.readers, strict=False):
+            connect(m, inside, flipped(outside))
+        shared = self.readers[_LINEAR]
+        encoder, residuals = linear
+        m.d.comb += [
+            shared.request.payload.eq(
+                Mux(encodes, encoder.request.payload, residuals.request.payload)),
+            shared.request.valid.eq(Mux(encodes, encoder.request.valid, residuals.request.valid)),
+            shared.data.ready.eq(Mux(encodes, encoder.data.ready, residuals.data.ready)),
+        ]
+        for reader, chosen in ((encoder, encodes), (residuals, ~encodes)):
+            m.d.comb += [
+                reader.request.ready.eq(shared.request.ready & chosen),
+                reader.data.valid.eq(shared.data.valid & chosen),
+                reader.data.payload.eq(shared.data.payload),
+            ]
+        for inside, outside in zip(writers, self.writers, strict=True):
+            connect(m, inside, flipped(outside))
+        waiting = [reader.data.valid for reader in self.readers]
+        m.d.comb += sequencer.leftover.eq(Cat(waiting).any())
+
+    def _supervise(self, m: Module, sequencer, busy, held, streams) -> None:
+        """Tell the sequencer whether anything is under way, and whether it moves."""
+        moves = [flow.valid & flow.ready for flow in streams]
+        m.d.comb += [
+            sequencer.busy.eq(Cat(busy).any()),
+            sequencer.held.eq(Cat(held).any()),
+            sequencer.moving.eq(Cat(moves, self.taken, self.written).any()),
+        ]
+
+    def _count(self, m: Module, sequencer, array, spikes, writer, counters) -> None:
+        """Connect the performance counters."""
+        control, weights, channels, masks, values, linear = self.taken
+        m.d.comb += [
+            counters.count.eq(sequencer.counting),
+            counters.begin.eq(sequencer.begin),
+            counters.end.eq(sequencer.profile_end),
+            array.clear.eq(sequencer.begin),
+            counters.events.weight_words.eq(weights),
+            counters.events.spike_words.eq(masks + values),
+            counters.events.other_words.eq(control + channels + linear),
+            counters.events.words_written.eq(self.written),
+            counters.events.array_busy.eq(array.busy),
+            counters.events.loading.eq(spikes.busy),
+            counters.events.writing.eq(writer.busy),
+            *(counters.activities[index].eq(array.counters[activity.name.lower()])
+              for index, activity in enumerate(Activity)),
+            *(sequencer.counters[index].eq(counters.layer[index])
+              for index in range(len(COUNTERS))),
+        ]
