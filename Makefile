@@ -6,7 +6,7 @@ VENV := .venv/bin/python
 OPTIONS = $(if $(CONFIG),--config $(CONFIG)) $(foreach text,$(SET),--set $(text))
 export PYTHON
 
-.PHONY: help dev test sim verilog train lint clean
+.PHONY: help dev test sim regress verilog train lint clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -19,6 +19,9 @@ test: .venv/dev.stamp  ## Run the tests (PYTEST_ARGS="-k plif")
 
 sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG, SET="field=value ...")
 	@$(VENV) -m spikeloom.verif.sim $(if $(NET),--net $(NET)) $(if $(IMAGES),--images $(IMAGES)) $(OPTIONS)
+
+regress: .venv/sim.stamp  ## Run all networks on the RTL, with more images (IMAGES)
+	@$(VENV) -m spikeloom.verif.regress $(if $(IMAGES),--images $(IMAGES))
 
 verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
 	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)

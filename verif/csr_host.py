@@ -53,6 +53,7 @@ class Host:
         self.writes.log.setLevel("WARNING")
         self.reads.log.setLevel("WARNING")
         self.refusals = 0
+        self.words: dict[int, int] = {}  # the memory behind the window
 
     async def read(self, offset: int) -> int | None:
         """Read a register; return None if the read is refused."""
@@ -165,7 +166,7 @@ async def begin(dut: Any, gaps: float = 0.0, stalls: float = 0.0,
     bench = await Bench.start(dut)
     golden = RegisterFile(bench.config)
     host = Host(bench, golden, gaps, stalls)
-    _serve_window(bench, {}, latencies)
+    _serve_window(bench, host.words, latencies)
     seen = _watch(bench)
     host.show()
     await bench.edge(2)

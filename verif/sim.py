@@ -177,6 +177,7 @@ def _result(report: ProgramReport, config: AcceleratorConfig, images: int,
         "cycles": sum(layer.cycles for layer in report.layers),
         "cycles_per_second": report.cycles_per_second, "error": report.error,
         "mismatch": str(report.divergence or ""), "predictions": report.predictions,
+        "logits": report.logits,
         "layers": [dataclasses.asdict(layer) for layer in report.layers],
     }
 

@@ -8,7 +8,7 @@ import cocotb
 
 from .csr_host import begin
 
-__all__ = ["loads_a_stream", "window_reaches_memory"]
+__all__ = ["loads_a_stream", "shares_the_window", "window_reaches_memory"]
 
 _STATUS, _ADDRESS, _DATA, _CYCLES = 0x14, 0x40, 0x44, 0x80
 
@@ -73,3 +73,26 @@ async def loads_a_stream(dut: Any, gaps: float) -> None:
     assert [await host.read(_DATA) for _ in range(198)] == words[2:]
     await host.write(_ADDRESS, end - 200)
     assert [await host.read(_DATA) for _ in range(2)] == [1, 2]
+
+
+@cocotb.test()
+@cocotb.parametrize(gaps=[0.0, 0.5])
+async def shares_the_window(dut: Any, gaps: float) -> None:
+    """While a stream is loaded the host writes and reads words: none of either is lost."""
+    bench, host, _, _ = await begin(dut, gaps, latencies=(1,))
+    source = bench.source("i_load", gaps)
+    streamed = [bench.rng.getrandbits(31) for _ in range(300)]
+    written = [1 << 31 | bench.rng.getrandbits(31) for _ in range(40)]
+    source.put(streamed)
+    await bench.edge(5)
+    for word in written:
+        await host.master.write(_DATA, word.to_bytes(4, "little"))
+        await host.master.read(_DATA, 4)
+    assert len(source.cycles) < 300, "the stream must last longer than the accesses"
+    while len(source.cycles) < 300:
+        await bench.edge()
+    await bench.edge(2)
+    found = [host.words[address] for address in sorted(host.words)]
+    assert [word for word in found if word >> 31] == written
+    assert [word for word in found if not word >> 31] == streamed
+    assert max(host.words) == 300 + 40 + 40 - 1, "each read passes over one word"

@@ -29,10 +29,10 @@ class RowWalker(wiring.Component):
     A tile is on ``o_tile``, and its output on ``o_slots``, no later than its first segment on
     ``o``; they may be up to four tiles ahead. No stream waits for a later tile on another one.
 
-    Latency: from ``start`` to the first segment 8 cycles, and one for each kernel tap, each tap
+    Latency: from ``start`` to the first segment 5 cycles, and one for each kernel tap, each tap
     that may share a chunk, and each window member of the first tile.
-    Throughput: within a row a segment per cycle; between rows no cycle is lost unless the fibers
-    have fewer segments than the next output position is pixels away; 1 cycle between tiles.
+    Throughput: a segment per cycle, 1 cycle more between tiles. A row takes no less than 1 cycle
+    more than there are pixels to the next position: 2 cycles at stride 1.
     Back-pressure: any stream may wait; nothing is lost.
     Reset: synchronous; forgets the layer and clears ``error``.
 

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run all networks of the zoo on the accelerator: the job behind ``make regress``."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+from rich.table import Table
+
+from . import sim
+
+__all__ = ["JOBS", "Job", "main"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network on a configuration."""
+
+    network: str
+    config: str
+    images: int
+
+
+_DIGITS = "dual_sparse_cnn"
+JOBS = (
+    Job(_DIGITS, "loas", 100), Job(_DIGITS, "small", 20), Job(_DIGITS, "tiny", 20),
+    Job(_DIGITS, "sparten", 20),
+    *(Job(network, "loas", 10) for network in (
+        "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
+        "ms_resnet_fashion")),
+)
+_console = Console()
+_app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",
+           version_flags=[], result_action="return_value")
+
+
+@_app.default
+def regress(*, images: int = 0, out: Path = Path("out/regress")) -> int:
+    """Run every job; compare every layer of every image, and the logits between configurations.
+
+    Parameters
+    ----------
+    images
+        Images of each job, in place of its own number.
+    out
+        Folder for the reports, ``CONFIG/NETWORK.json``.
+    """
+    table = Table("network", "config", "images", "RTL", "cycles an image", "accuracy")
+    outputs: dict[str, list[list[list[int]]]] = {}
+    failed = []
+    for job in JOBS:
+        count = images or job.images
+        path = out / job.config / f"{job.network}.json"
+        path.unlink(missing_ok=True)
+        status = sim.main(["--net", job.network, "--config", job.config, "--images", str(count),
+                           "--out", str(out / job.config)])
+        report = json.loads(path.read_text()) if path.exists() else {}
+        if status or not report.get("exact"):
+            failed.append(f"{job.network} on {job.config}")
+            table.add_row(job.network, job.config, str(count), "[red]failed[/]", "", "")
+            continue
+        outputs.setdefault(job.network, []).append(report["logits"])
+        table.add_row(job.network, job.config, str(count), "[green]exact[/]",
+                      f"{report['cycles'] // count:,}", f"{report['accuracy']['rtl']:.2%}")
+    _console.print(table)
+    for network, lists in outputs.items():
+        shortest = min(map(len, lists))
+        if any(logits[:shortest] != lists[0][:shortest] for logits in lists):
+            failed.append(f"{network}: configurations disagree")
+    for text in failed:
+        _console.print(text, style="red")
+    return 1 if failed else 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; return 1 if anything differs, 2 if the arguments are wrong."""
+    try:
+        return _app(sys.argv[1:] if words is None else words,
+                    exit_on_error=False, print_error=False) or 0
+    except CycloptsError as error:
+        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
