@@ -2,6 +2,7 @@
 """The ports of a unit as they appear in its Verilog, with sign and meaning, which Verilog lacks."""
 
 import enum
+import re
 import sys
 from typing import Any
 
@@ -36,13 +37,25 @@ def describe_ports(component: wiring.Component) -> list[dict[str, Any]]:
              for name, meaning in _CLOCKING.items()]
     for path, member, _ in component.signature.flatten(component):
         top, *rest = map(str, path)
+        shape_text, shape_names = _place(texts[top].shape, rest, namespace)
         ports.append({
             "name": "__".join([top, *rest]),
             "direction": "input" if member.flow == In else "output",
-            **_describe(member.shape, texts[top].shape, namespace, 0),
+            **_describe(member.shape, shape_text, shape_names, 0),
             "meaning": _meaning(texts[top].meaning, rest, component.signature.members[top]),
         })
     return ports
+
+
+def _place(text: str, rest: list[str],
+           namespace: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return where the shape of port ``rest`` is documented: with the member, or its signature."""
+    called = re.match(r"\w+\((\w+)\(", text)
+    signature = namespace.get(called[1]) if called and rest else None
+    inner = members(signature) if isinstance(signature, type) else {}
+    if rest and rest[0] in inner:
+        return inner[rest[0]].shape, vars(sys.modules[signature.__module__])
+    return text, namespace
 
 
 def _meaning(text: str, rest: list[str], member: wiring.Member) -> str:

@@ -34,6 +34,13 @@ class ReadClient(wiring.Signature):
     Parameters
     ----------
     config : AcceleratorConfig
+
+    Members
+    -------
+    request : Out(stream.Signature(request_layout()))
+        What to access.
+    data : In(stream.Signature(unsigned(config.memory_bits)))
+        Its words.
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -56,6 +63,13 @@ class WriteClient(wiring.Signature):
     Parameters
     ----------
     config : AcceleratorConfig
+
+    Members
+    -------
+    request : Out(stream.Signature(request_layout()))
+        What to access.
+    data : Out(stream.Signature(unsigned(config.memory_bits)))
+        Its words.
     """
 
     def __init__(self, config: AcceleratorConfig):
