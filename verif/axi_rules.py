@@ -19,8 +19,8 @@ class AxiRules:
     ----------
     reads, writes : int
         Outstanding bursts.
-    most_reads : int
-        Most reads that were outstanding at a time.
+    most_reads, most_writes : int
+        Most of them that were outstanding at a time.
     addresses : dict[str, list[tuple[int, int]]]
         Byte address and words of all bursts, of ``aw`` and ``ar``.
     """
@@ -31,7 +31,7 @@ class AxiRules:
 
     def __init__(self, dut: Any):
         self.dut = dut
-        self.most_reads = 0
+        self.most_reads = self.most_writes = 0
         self.addresses: dict[str, list[tuple[int, int]]] = {"aw": [], "ar": []}
         self.reset()
         cocotb.start_soon(self._run())
@@ -71,3 +71,4 @@ class AxiRules:
             self.reads += self._moves("ar") - (self._moves("r") and self._of("rlast"))
             self.writes += self._moves("aw") - self._moves("b")
             self.most_reads = max(self.most_reads, self.reads)
+            self.most_writes = max(self.most_writes, self.writes)

@@ -11,7 +11,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiBus, AxiRam, AxiResp
 
 from ..rtl.config import AcceleratorConfig
@@ -104,6 +104,7 @@ class MemoryBench:
                                 for k in range(bench.counts[1])]
         bench.writes = [Offer(dut, f"writers__{k}__data", bench.pauses(gaps))
                         for k in range(bench.counts[1])]
+        cocotb.start_soon(bench.watch_idle())
         await bench.edge(2)
         return bench
 
@@ -219,6 +220,18 @@ class MemoryBench:
             take.drop()
         self.dut.rst.value = 0
         await self.edge()
+
+    async def watch_idle(self) -> None:
+        """Check that nothing is called idle in a cycle in which a request is made."""
+        while True:
+            await RisingEdge(self.dut.clk)
+            if self.flag("stop") or self.flag("rst"):
+                continue
+            reading, writing = (
+                any(self.flag(f"{kind}__{k}__request__valid") for k in range(count))
+                for kind, count in zip(("readers", "writers"), self.counts, strict=True))
+            assert not (self.flag("idle") and (reading or writing)), "idle, and a request"
+            assert not (self.flag("writes_idle") and writing), "writes_idle, and a request"
 
     def drop_clients(self) -> None:
         """Reset all clients."""

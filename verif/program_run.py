@@ -182,11 +182,11 @@ class _Run:
             trace = self._network.run(images)
         transport, session = self._transport, self._session
         transport.log_writes(True)
-        began, ended = transport.cycle, True
+        began, outputs = transport.cycle, None
         try:
-            logits, predictions = session.run(images.numpy())
+            outputs = session.run(images.numpy())
         except (DeviceError, SessionTimeoutError) as error:
-            self._error, ended = str(error), False
+            self._error = str(error)
         transport.log_writes(False)
         cycles, words = transport.logged_writes()
         pixels, last = images.numpy(), len(images) - 1
@@ -194,18 +194,19 @@ class _Run:
         found = first_divergence(self._program, golden, session.trace(), (cycles - began, words),
                                  last)
         exact = found is None
-        if ended:
+        if outputs:
+            logits, predictions = outputs
             self._logits += logits.tolist()
             self._predictions += predictions.tolist()
             self._add_profile(len(images))
             exact &= (np.array_equal(logits, trace.logits.numpy())
                       and np.array_equal(predictions, trace.predictions.numpy()))
-        if not exact or not ended:
+        if not exact or not outputs:
             self._divergence, self._divergent_image = found, first + last
-            if found is None and ended:
+            if found is None and outputs:
                 self._error = f"logits or predictions of images {first}..{first + last} differ"
-        self._judge(found, ended)
-        return exact and ended
+        self._judge(found, outputs is not None)
+        return exact and outputs is not None
 
     def report(self) -> ProgramReport:
         """Return what was found."""

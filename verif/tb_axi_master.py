@@ -7,10 +7,11 @@ import cocotb
 from cocotbext.axi import AxiResp
 
 from ..rtl.soc.read_arbiter import READS_IN_FLIGHT
+from ..rtl.soc.write_arbiter import WRITES_IN_FLIGHT
 from .memory_bench import MemoryBench
 from .memory_traffic import random_reads
 
-__all__ = ["asks_ahead", "reports_bus_errors"]
+__all__ = ["asks_ahead", "does_not_wait_for_acknowledgements", "reports_bus_errors"]
 
 
 @cocotb.test()
@@ -49,3 +50,17 @@ async def asks_ahead(dut: Any) -> None:
     await bench.finish({k: bench.read(k, random_reads(bench, 8))
                         for k in range(bench.counts[0])})
     assert 4 <= bench.bus.most_reads <= READS_IN_FLIGHT
+
+
+@cocotb.test()
+async def does_not_wait_for_acknowledgements(dut: Any) -> None:
+    """Many writes are outstanding if they are acknowledged late, as many as are allowed."""
+    bench = await MemoryBench.start(dut)
+    for name in ("aw", "w", "b"):
+        bench.channels()[name].queue_occupancy_limit = -1
+    bench.pause_bus("b", 0.97)
+    for k in range(30):
+        bench.write(k % bench.counts[1], (bench.writable + 2 * k, 1))
+    await bench.finish({})
+    assert bench.bus.most_writes == WRITES_IN_FLIGHT
+    await bench.check_memory()

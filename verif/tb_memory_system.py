@@ -116,7 +116,8 @@ async def shares_fairly(dut: Any) -> None:
 async def tells_when_writes_are_in(dut: Any, bus: float) -> None:
     """In the first cycle of ``writes_idle`` after a request, its words are in the memory."""
     bench = await MemoryBench.start(dut, bus=bus)
-    for request in random_writes(bench, 0, 1 if bench.on_chip else 6):
+    for request in [*random_writes(bench, 0, 2), (bench.words - bench.config.burst_words,
+                                                   bench.config.burst_words)]:
         bench.write(0, request)
         await bench.until(lambda: not bench.flag("writes_idle"), "the write")
         await bench.until(lambda: not bench.write_requests[0].pending, "the request")

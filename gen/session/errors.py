@@ -35,7 +35,7 @@ class DeviceError(SessionError):
     """
 
     def __init__(self, code: int, descriptor: int, layer: str, image: int):
-        known = code in iter(ErrorCode)
+        known = code in ERROR_MEANINGS
         self.code, self.descriptor, self.layer, self.image = code, descriptor, layer, image
         self.name = ErrorCode(code).name.lower() if known else f"code_{code}"
         meaning = ERROR_MEANINGS[ErrorCode(code)] if known else "Unknown to this version."

@@ -111,7 +111,7 @@ class WriteArbiter(wiring.Component):
         m.submodules.round_robin = round_robin = RoundRobin(self.count)
         free = Signal()
         m.d.comb += [
-            free.eq(((owner == 0) | copied) & ~self.stop),
+            free.eq((owner == 0) | copied),
             round_robin.requests.eq(Cat(splitter.o.valid for splitter in splitters)),
             round_robin.take.eq(free & (round_robin.requests != 0)),
         ]
