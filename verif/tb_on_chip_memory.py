@@ -21,12 +21,21 @@ async def answers_every_word(dut: Any) -> None:
     assert bench.reads[0].words[:3] == bench.image[-3:]
     assert bench.errors == {"read_response"}
     await bench.clear()
-    last = end - end % -bench.config.burst_words  # the next burst from there is outside
-    bench.write_requests[1].put([max(last, end) | 1 << 32])
-    bench.writes[1].put([1])
+    fresh = bench.write(0, (bench.writable, 1))
+    outside = [end - end % -bench.config.burst_words, (1 << 20) + bench.writable, (1 << 31) - 1]
+    for address in outside:
+        bench.write_requests[1].put([address | 1 << 32])
+        bench.writes[1].put([fresh[0] ^ 1])
+        await bench.until(lambda: not bench.writes[1].pending, "the write")
+        await bench.edge(2)
+        await bench.until(lambda: bool(bench.flag("writes_idle")), "idle")
+        assert bench.errors == {"write_response"}
+        await bench.clear()
+    across = bench.write(1, (end - 1, 1))[0]  # a burst, half of it outside, if there is one
+    bench.write_requests[1].put([end - 1 | 2 << 32])
+    bench.writes[1].put([across, 1])
     await bench.until(lambda: not bench.writes[1].pending, "the write")
-    await bench.edge(2)
-    await bench.until(lambda: bool(bench.flag("writes_idle")), "idle")
+    await bench.edge(9)
     assert bench.errors == {"write_response"}
     await bench.check_memory()
 

@@ -12,61 +12,12 @@ from ..models.golden.plif import LIF
 from ..models.golden.post_processor import Channels, PostStep, PostTile
 from ..rtl.soc.descriptor import Mode, Operation, descriptor_layout
 from .bench import Bench
-from .fibers import canonical
 from .payload import unpack
+from .post_ports import OUTPUTS, Ports, input_streams
 from .post_traffic import PostLayer, PostTraffic, encoded_words, random_layer
-from .streams import StreamSource
 
 __all__ = ["clears", "covers_corner", "follows_with_other_flags", "has_its_latency",
            "keeps_its_pace", "matches_golden", "pools", "says_what_is_not_built"]
-
-_INPUTS = ("i", "i_channel", "i_residual", "i_encoded")
-_OUTPUTS = ("o", "o_residual", "o_result")
-_QUIET = 60  # cycles in which nothing more may come
-
-
-def _sources(bench: Bench, pause: float = 0.0) -> dict[str, StreamSource]:
-    return {name: bench.source(name, pause, burst=3) for name in _INPUTS}
-
-
-class Ports:
-    """All streams of the unit, for some layers in turn."""
-
-    def __init__(self, bench: Bench, inputs: float = 0.0, outputs: float = 0.0,
-                 sources: dict[str, StreamSource] | None = None):
-        self.bench = bench
-        self.sources = sources or _sources(bench, inputs)
-        self.sinks = {name: bench.sink(name, outputs, burst=3) for name in _OUTPUTS}
-
-    async def run(self, layer: dict[str, Any], traffic: PostTraffic) -> None:
-        """Run a layer alone and compare all that comes out."""
-        bench = self.bench
-        starts = {name: len(sink.cycles) for name, sink in self.sinks.items()}
-        taken = {name: len(source.cycles) for name, source in self.sources.items()}
-        bench.write("layer", layer)
-        await bench.edge()
-        for name, payloads in traffic.inputs.items():
-            self.sources[name].put(payloads)
-        for name, wanted in traffic.outputs.items():
-            await self.sinks[name].take(starts[name] + len(wanted), timeout=20_000)
-        await bench.edge(_QUIET)
-        for name, payloads in traffic.inputs.items():
-            count = len(self.sources[name].cycles) - taken[name]
-            assert count == len(payloads), f"{name} must take {len(payloads)}, not {count}"
-        assert not bench.read("busy"), "busy must end when all has left"
-        for name, wanted in traffic.outputs.items():
-            found = self.sinks[name].values[starts[name]:]
-            if name == "o":
-                found, wanted = canonical(found), canonical(wanted)
-            for number, (got, want) in enumerate(zip(found, wanted, strict=False)):
-                assert got == want, f"{name} {number} must be {want}, not {got}"
-            assert len(found) == len(wanted), f"{name} must have {len(wanted)}, not {len(found)}"
-
-    async def run_layers(self, layers: list[PostLayer]) -> None:
-        """Run layers one after another."""
-        for layer in layers:
-            await self.run(layer.descriptor(), PostTraffic.of(layer, self.bench.config))
-
 
 @cocotb.test()
 @cocotb.parametrize(inputs=[0.0, 0.5], outputs=[0.0, 0.5])
@@ -273,7 +224,7 @@ async def clears(dut: Any, how: str, held: str) -> None:
         result["tile"]["closes"] = int(tile.closes)
     if held in ("column", "window"):
         results[-1]["last"] = 0  # more columns should come
-    sources = _sources(bench)
+    sources = input_streams(bench)
     sources["i_channel"].put(channels)
     await sources["i"].send(results)
     await bench.edge(20)
@@ -283,7 +234,7 @@ async def clears(dut: Any, how: str, held: str) -> None:
     getattr(dut, how).value = 0
     await bench.edge()
     assert not bench.read("busy")
-    assert not any(int(getattr(dut, f"{name}__valid").value) for name in _OUTPUTS)
+    assert not any(int(getattr(dut, f"{name}__valid").value) for name in OUTPUTS)
     await Ports(bench, sources=sources).run_layers([
         random_layer(bench.rng, config, mode=mode) for mode in ("spikes", "readout")])
 

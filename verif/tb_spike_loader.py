@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bench of the spike loader: random layers against the golden ops, every request and beat."""
 
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
-import torch
 
-from ..models.golden.compressor import compress
 from ..models.golden.errors import GoldenError
-from ..models.golden.row_walker import Tile, walk
-from ..models.golden.spike_loader import load_rows
 from ..rtl.soc.descriptor import Mode
 from .bench import Bench
-from .layer_traffic import Traffic, layer_traffic, random_layer
+from .layer_traffic import layer_traffic, random_layer
+from .loader_bench import Loader, walk_layer, wanted_of
 from .read_partner import ReadPartner
-from .streams import StreamSink, pauses
+from .streams import pauses
 
 __all__ = ["asks_for_masks_ahead", "gives_tiles_in_time", "keeps_its_pace", "matches_golden",
            "notices_wrong_tiles", "refuses_impossible_layers", "restarts_after_reset",
@@ -27,140 +22,13 @@ _QUIET = 150  # cycles without a transfer that no random stall lasts
 _LAYERS = 12
 
 
-@dataclass
-class _Wanted:
-    """What must come of a layer."""
-
-    tiles: list[dict[str, int]] = field(default_factory=list)
-    slots: list[dict[str, int]] = field(default_factory=list)
-    beats: list[dict[str, Any]] = field(default_factory=list)
-    masks: list[tuple[int, int]] = field(default_factory=list)   # requests
-    values: list[tuple[int, int]] = field(default_factory=list)
-
-
-def _walk(bench: Bench, layer: dict[str, Any]) -> list[Tile]:
-    config = bench.config
-    return walk(layer, config.tppes, config.chunk, config.max_chunks)
-
-
-def _wanted(bench: Bench, traffic: Traffic) -> _Wanted:
-    """Return what the golden ops give for a layer."""
-    config, found = bench.config, _Wanted()
-    block = load_rows(traffic.layer, traffic.maps, config.chunk)
-    fibers = [row for _ in range(traffic.layer["blocks"]) for row in block]
-    for tile in _walk(bench, traffic.layer):
-        found.tiles.append({"rows": len(tile.rows), "opens": int(tile.opens),
-                            "closes": int(tile.closes)})
-        if tile.slots:
-            found.slots.append(dict(zip(("address", "rows"), tile.slots, strict=True)))
-        for number, segments in enumerate(tile.rows):
-            found.beats += _beats(bench, fibers.pop(0), number)
-            for segment in segments:
-                if segment.address is not None:
-                    found.masks.append((segment.address, config.mask_words))
-                    mask = sum(traffic.memory[segment.address + place]
-                               << place * config.memory_bits
-                               for place in range(config.mask_words))
-                    values = config.beat_values * config.spike_beats_per_word
-                    words = -(-mask.bit_count() // values)
-                    if words:
-                        found.values.append((segment.address + config.mask_words, words))
-    assert not fibers
-    return found
-
-
-def _beats(bench: Bench, fiber: torch.Tensor, row: int) -> list[dict[str, Any]]:
-    """Return a row's fiber as beats; values that do not count are left out."""
-    config, found = bench.config, []
-    chunks = list(compress(fiber.flatten(), config.chunk).chunks())
-    for number, (mask, _, values) in enumerate(chunks):
-        beats = [part.tolist() for part in values.split(config.beat_values)] or [[]]
-        bits = sum(1 << place for place in mask.nonzero().flatten().tolist())
-        for index, lanes in enumerate(beats):
-            end = index == len(beats) - 1
-            found.append({"values": lanes, "end": int(end), "row": row})
-            if end:
-                found[-1] |= {"mask": bits, "last": int(number == len(chunks) - 1)}
-    return found
-
-
-def _found(bench: Bench, sink: StreamSink, since: int) -> list[dict[str, Any]]:
-    """Return beats as `_beats` does."""
-    found, width = [], bench.config.beat_values
-    for beat in sink.values[since:]:
-        end = beat["end"]
-        kept = {name: beat[name] for name in (("mask", "last") if end else ())}
-        found.append({"values": beat["values"], "end": end, "row": beat["row"]} | kept)
-    values = 0
-    for beat in found:
-        if beat["end"]:
-            beat["values"] = beat["values"][:beat["mask"].bit_count() - values]
-        values = 0 if beat["end"] else values + width
-    return found
-
-
-class _Loader:
-    """The unit with its memory and its takers."""
-
-    def __init__(self, bench: Bench, gaps: float = 0.0, stalls: float = 0.0,
-                 latency: Callable[[], int] = lambda: 1,
-                 readers: dict[str, ReadPartner] | None = None):
-        self.bench = bench
-        self.readers = readers or {
-            name: ReadPartner(bench.dut, name, {}, latency, self._pauses(gaps))
-            for name in ("masks", "values")}
-        self.sinks = {name: bench.sink(f"o_{name}", stalls, burst=4)
-                      for name in ("tile", "slots", "row")}
-
-    def _pauses(self, share: float) -> Iterator[bool]:
-        return pauses(random.Random(self.bench.rng.getrandbits(64)), share, 3)
-
-    async def start(self, traffic: Traffic) -> None:
-        """Present a layer and start it."""
-        for reader in self.readers.values():
-            reader.memory = traffic.memory
-        self.bench.write("layer", traffic.layer)
-        self.bench.dut.start.value = 1
-        await self.bench.edge()
-        self.bench.dut.start.value = 0
-        await self.bench.edge()
-
-    async def idle(self, timeout: int = 50_000) -> None:
-        """Wait until ``busy`` falls."""
-        for _ in range(timeout):
-            await self.bench.edge()
-            if not self.bench.read("busy"):
-                return
-        raise AssertionError(f"busy must fall within {timeout} cycles")
-
-    async def run(self, traffic: Traffic) -> None:
-        """Run a layer and compare all that comes of it."""
-        wanted = _wanted(self.bench, traffic)
-        since = {name: len(sink.cycles) for name, sink in self.sinks.items()}
-        asked = {name: len(reader.requests) for name, reader in self.readers.items()}
-        await self.start(traffic)
-        assert self.bench.read("busy"), "busy must rise after start"
-        await self.idle()
-        assert not self.bench.read("error"), "error must stay clear"
-        found = {name: self.sinks[name].values[since[name]:] for name in ("tile", "slots")}
-        found["row"] = _found(self.bench, self.sinks["row"], since["row"])
-        found |= {name: reader.requests[asked[name]:] for name, reader in self.readers.items()}
-        for name, items in (("tile", wanted.tiles), ("slots", wanted.slots),
-                            ("row", wanted.beats), ("masks", wanted.masks),
-                            ("values", wanted.values)):
-            for number, (got, want) in enumerate(zip(found[name], items, strict=False)):
-                assert got == want, f"{name} {number} must be {want}, not {got}"
-            count = len(found[name])
-            assert count == len(items), f"{name} must be {len(items)}, not {count}"
-
-
 @cocotb.test()
 @cocotb.parametrize(gaps=[0.0, 0.5], stalls=[0.0, 0.5])
 async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
     """Random layers give the golden tiles, slots and beats and read what they must."""
     bench = await Bench.start(dut)
     longest = bench.rng.choice((1, 20)) if gaps else 1
-    loader = _Loader(bench, gaps, stalls, lambda: bench.rng.randint(1, longest))
+    loader = Loader(bench, gaps, stalls, lambda: bench.rng.randint(1, longest))
     for _ in range(_LAYERS):
         await loader.run(random_layer(bench.rng, bench.config))
 
@@ -197,7 +65,7 @@ async def walks_corner(dut: Any, corner: str, pause: float) -> None:
     fields = _CORNERS[corner](bench)
     height, width, _, shared = fields["kinds"][0]
     if height * width <= bench.config.max_chunks * shared:
-        await _Loader(bench, pause, pause).run(
+        await Loader(bench, pause, pause).run(
             layer_traffic(bench.rng, bench.config, **fields))
 
 
@@ -233,14 +101,14 @@ def _spoiled(bench: Bench) -> dict[str, dict[str, Any]]:
 async def refuses_impossible_layers(dut: Any) -> None:
     """An impossible layer sets ``error`` and gives out nothing; a possible one follows."""
     bench = await Bench.start(dut)
-    loader = _Loader(bench)
+    loader = Loader(bench)
     for name, fields in _spoiled(bench).items():
         traffic = layer_traffic(bench.rng, bench.config, [(1, 1, 1, 1)])
         await loader.run(traffic)
         traffic.layer |= {field: value for field, value in fields.items() if field != "source"}
         traffic.layer["sources"][0] |= fields.get("source", {})
         try:
-            _walk(bench, traffic.layer)
+            walk_layer(bench, traffic.layer)
         except GoldenError:
             pass
         else:
@@ -264,11 +132,11 @@ async def refuses_impossible_layers(dut: Any) -> None:
 async def notices_wrong_tiles(dut: Any) -> None:
     """A wrong number of tiles sets ``error``; what was given out is complete."""
     bench = await Bench.start(dut)
-    loader = _Loader(bench, 0.2, 0.2)
+    loader = Loader(bench, 0.2, 0.2)
     for wrong in (-1, 1):
         traffic = layer_traffic(bench.rng, bench.config, [(1, 1, 3, 1)], blocks=2, out_height=7,
                                 out_width=bench.config.tppes)
-        tiles = _walk(bench, traffic.layer)
+        tiles = walk_layer(bench, traffic.layer)
         block = traffic.layer["tiles"]
         traffic.layer["tiles"] += wrong
         since = {name: len(sink.cycles) for name, sink in loader.sinks.items()}
@@ -292,7 +160,7 @@ async def notices_wrong_tiles(dut: Any) -> None:
 async def keeps_its_pace(dut: Any) -> None:
     """A beat per cycle from full maps, a segment per cycle outside the map."""
     bench = await Bench.start(dut)
-    config, loader = bench.config, _Loader(bench)
+    config, loader = bench.config, Loader(bench)
     row = loader.sinks["row"]
     inside = {"height": 6, "width": 6, "stride": 1, "padding_top": 0, "padding_left": 0}
     outside = {"padding_top": 200, "padding_left": 200, "stride": 1}
@@ -322,11 +190,11 @@ async def asks_for_masks_ahead(dut: Any) -> None:
     """While no mask comes, as many are requested as the queue holds, and no more."""
     bench = await Bench.start(dut)
     config = bench.config
-    loader = _Loader(bench, latency=lambda: 100)
+    loader = Loader(bench, latency=lambda: 100)
     traffic = layer_traffic(
         bench.rng, config, [(1, 1, 1, 1)], out_width=3 * config.fetch_depth + 6,
         sources=[{"height": 2, "width": 99, "stride": 1, "padding_top": 0, "padding_left": 0}])
-    wanted = _wanted(bench, traffic)
+    wanted = wanted_of(bench, traffic)
     await loader.start(traffic)
     await bench.edge(90)
     asked = loader.readers["masks"].requests
@@ -340,11 +208,11 @@ async def asks_for_masks_ahead(dut: Any) -> None:
 async def gives_tiles_in_time(dut: Any) -> None:
     """A tile is there before its first row, and rows come while tiles and slots wait."""
     bench = await Bench.start(dut)
-    config, loader = bench.config, _Loader(bench)
+    config, loader = bench.config, Loader(bench)
     traffic = layer_traffic(
         bench.rng, config, [(1, 1, 1, 1)], out_width=5 * config.tppes, mode=Mode.SPIKES,
         sources=[{"padding_top": 9}])
-    tiles = _walk(bench, traffic.layer)
+    tiles = walk_layer(bench, traffic.layer)
     await loader.run(traffic)
     first = 0
     for number, tile in enumerate(tiles):
@@ -390,4 +258,4 @@ async def restarts_after_reset(dut: Any) -> None:
         assert not bench.read("busy"), "busy must fall"
         for name in ("o_row", "o_tile", "o_slots"):
             assert not int(getattr(dut, f"{name}__valid").value), f"{name} must be empty"
-    await _Loader(bench, 0.3, 0.3, readers=readers).run(random_layer(bench.rng, config))
+    await Loader(bench, 0.3, 0.3, readers=readers).run(random_layer(bench.rng, config))

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from spikeloom.gen.presets import DEFAULT_PRESET, as_toml, load_config, preset_names
-from spikeloom.rtl.config import ConfigError, AcceleratorConfig
+from spikeloom.rtl.config import AcceleratorConfig, ConfigError
 
 
 def _refused(text, *arguments):

@@ -51,8 +51,8 @@ def program(config, steps, **header):
             for at in range(0, len(octets), 4 * words)]
 
 
-def run(config, image, images=1, work=5, during=None, stop_at=None, limit=20_000):
-    """Run and return what happened: (begin, base, limits...), profiles, and the end."""
+def run(config, image, images=1, work=5, during=None, stop_at=None, idle=0, limit=20_000):
+    """Run and return what happened: what began, the profiles, and the end."""
     sequencer = Sequencer(config)
     found = {"begins": [], "profiles": [], "end": None, "finishes": 0}
 
@@ -63,14 +63,15 @@ def run(config, image, images=1, work=5, during=None, stop_at=None, limit=20_000
             ctx.set(sequencer.counters[index], 100 + index)
         ctx.set(sequencer.o_profile.ready, 1)
         ctx.set(sequencer.memory.request.ready, 1)
+        await ctx.tick().repeat(idle + 1)
         ctx.set(sequencer.start, 1)
         for cycle in range(limit):
             if cycle == stop_at:
                 ctx.set(sequencer.stop, 1)
             ctx.set(sequencer.memory.data.valid, bool(queue))
             ctx.set(sequencer.memory.data.payload, queue[0] if queue else 0)
-            ctx.set(sequencer.busy, busy > 0)
-            ctx.set(sequencer.moving, bool(queue))
+            ctx.set(sequencer.engines.busy, busy > 0)
+            ctx.set(sequencer.engines.moving, bool(queue))
             request = sequencer.memory.request
             if queue and ctx.get(sequencer.memory.data.ready):
                 queue.pop(0)
@@ -87,7 +88,7 @@ def run(config, image, images=1, work=5, during=None, stop_at=None, limit=20_000
                 busy = work
                 for name, value in (during or {}).items():
                     target = (sequencer.faults[name] if name in dict(sequencer.faults.shape())
-                              else getattr(sequencer, name))
+                              else sequencer.engines[name])
                     ctx.set(target, value)
             found["finishes"] += ctx.get(sequencer.finish)
             if ctx.get(sequencer.profile_begin):
@@ -226,3 +227,8 @@ def test_stop_ends_before_the_next_descriptor():
     assert found["end"] == ("stopped", 0, 1)
     assert len(found["begins"]) == 1
     assert found["images"] == 0
+
+
+def test_a_long_rest_is_no_timeout():
+    config = CONFIGS["loas"]
+    assert run(config, program(config, STEPS), idle=TIMEOUT_CYCLES + 50)["end"][0] == "done"

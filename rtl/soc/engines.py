@@ -19,7 +19,8 @@ from .memory_port import ADDRESS_BITS, ReadClient, WriteClient
 from .memory_system import memory_error_layout
 from .performance_counters import COUNTERS, PerformanceCounters, totals_layout
 from .post_processor import PostProcessor
-from .sequencer import Sequencer, state_layout
+from .program_rules import state_layout
+from .sequencer import Sequencer
 from .spike_loader import SpikeLoader
 from .tiles import slots_layout, walked_tile_layout
 from .weight_loader import WeightLoader
@@ -158,7 +159,7 @@ class Engines(wiring.Component):
             self.limit.eq(sequencer.limit),
             self.writable_start.eq(sequencer.writable_start),
             self.halt.eq(sequencer.halt),
-            sequencer.unsupported.eq(post.unsupported),
+            sequencer.engines.unsupported.eq(post.unsupported),
             sequencer.faults.bad_descriptor.eq(spikes.error | channels.error),
             sequencer.faults.weight_buffer_overflow.eq(weights.error),
             *(sequencer.faults[name].eq(array.error[name]) for name, _ in array.error.shape()),
@@ -249,15 +250,15 @@ class Engines(wiring.Component):
         for inside, outside in zip(writers, self.writers, strict=True):
             connect(m, inside, flipped(outside))
         waiting = [reader.data.valid for reader in self.readers]
-        m.d.comb += sequencer.leftover.eq(Cat(waiting).any())
+        m.d.comb += sequencer.engines.leftover.eq(Cat(waiting).any())
 
     def _supervise(self, m: Module, sequencer, busy, held, streams) -> None:
         """Tell the sequencer whether anything is under way, and whether it moves."""
         moves = [flow.valid & flow.ready for flow in streams]
         m.d.comb += [
-            sequencer.busy.eq(Cat(busy).any()),
-            sequencer.held.eq(Cat(held).any()),
-            sequencer.moving.eq(Cat(moves, self.taken, self.written).any()),
+            sequencer.engines.busy.eq(Cat(busy).any()),
+            sequencer.engines.held.eq(Cat(held).any()),
+            sequencer.engines.moving.eq(Cat(moves, self.taken, self.written).any()),
         ]
 
     def _count(self, m: Module, sequencer, array, spikes, writer, counters) -> None:

@@ -106,7 +106,7 @@ class OnChipMemory(wiring.Component):
         burst, word = self.writes.burst, self.writes.data
         acknowledgement = self.writes.acknowledgement
         address, active = Signal(ADDRESS_BITS), Signal()
-        inside, failed, writes, ends = Signal(), Signal(), Signal(), Signal()
+        inside, writes, ends = Signal(), Signal(), Signal()
         m.d.comb += [
             word.ready.eq(active & (~acknowledgement.valid | acknowledgement.ready)),
             writes.eq(word.valid & word.ready),
@@ -119,12 +119,11 @@ class OnChipMemory(wiring.Component):
         with m.If(burst.ready):
             m.d.sync += active.eq(burst.valid)
         with m.If(burst.valid & burst.ready):
-            m.d.sync += [address.eq(burst.p.address), failed.eq(0)]
+            m.d.sync += address.eq(burst.p.address)
         with m.Elif(writes):
-            m.d.sync += [address.eq(address + 1), failed.eq(failed | ~inside)]
-        with m.If(ends):
-            m.d.sync += [acknowledgement.valid.eq(1),
-                         acknowledgement.p.error.eq(failed | ~inside)]
+            m.d.sync += address.eq(address + 1)
+        with m.If(ends):  # if any word is outside, the last one is
+            m.d.sync += [acknowledgement.valid.eq(1), acknowledgement.p.error.eq(~inside)]
         with m.Elif(acknowledgement.ready):
             m.d.sync += acknowledgement.valid.eq(0)
 

@@ -4,83 +4,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from .descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
-from .header import FORMAT_VERSION, HEADER_WORDS, MAGIC, header_layout
+from .descriptor import DESCRIPTOR_WORDS, Operation, descriptor_layout
 from .image_check import ImageCheck
 from .memory_port import ADDRESS_BITS, ReadClient
 from .performance_counters import COUNTERS
+from .program_rules import engines_layout, faults_layout, first_fault, illegal, state_layout
 from .register_map import ErrorCode
 
-__all__ = ["PROFILE_VALUES", "TIMEOUT_CYCLES", "Sequencer", "faults_layout", "state_layout"]
+__all__ = ["PROFILE_VALUES", "TIMEOUT_CYCLES", "Sequencer"]
 
 PROFILE_VALUES = 16        # of 32 bits each, in the profile record of a descriptor
 TIMEOUT_CYCLES = 1 << 14   # in which nothing moves; the longest wait of sound work is far shorter
 _QUIET_CYCLES = 8          # a word may be on its way between two units, unseen, for a few cycles
-
-
-def faults_layout() -> data.StructLayout:
-    """Return what may go wrong outside of the sequencer, most telling cause first.
-
-    Members
-    -------
-    read_response : unsigned(1)
-        The bus answered a read with an error.
-    write_response : unsigned(1)
-        The bus answered a write with an error.
-    read_range : unsigned(1)
-        A read outside of the image.
-    write_range : unsigned(1)
-        A write outside of the writable regions.
-    bad_descriptor : unsigned(1)
-        A descriptor contradicts itself.
-    weight_buffer_overflow : unsigned(1)
-        A weight block does not fit its buffer.
-    row_overflow : unsigned(1)
-        A spike fiber or one of its chunks is too long.
-    column_overflow : unsigned(1)
-        A chunk of a weight fiber has too many beats.
-    length_mismatch : unsigned(1)
-        A weight fiber has not as many chunks as the spike fiber it meets.
-    tile_rows : unsigned(1)
-        The rows of a tile are not in 1..P.
-    row_index : unsigned(1)
-        A spike fiber is for a TPPE that does not exist.
-    """
-    return data.StructLayout({name: 1 for name in (
-        "read_response", "write_response", "read_range", "write_range", "bad_descriptor",
-        "weight_buffer_overflow", "row_overflow", "column_overflow", "length_mismatch",
-        "tile_rows", "row_index")})
-
-
-def state_layout() -> data.StructLayout:
-    """Return where the sequencer is.
-
-    Members
-    -------
-    running : unsigned(1)
-        From the start to the end, a stop or an error.
-    done : unsigned(1)
-        For one cycle: all images have been run.
-    stopped : unsigned(1)
-        For one cycle: stopped between two descriptors, as asked.
-    error : unsigned(1)
-        For one cycle: an error; nothing goes on until a reset.
-    code : unsigned(8)
-        The error, see ``ErrorCode``; with ``error``.
-    descriptor : unsigned(32)
-        The descriptor at work.
-    image : unsigned(32)
-        Images that are complete.
-    """
-    return data.StructLayout({
-        "running": 1, "done": 1, "stopped": 1, "error": 1, "code": 8, "descriptor": 32,
-        "image": 32,
-    })
 
 
 class Sequencer(wiring.Component):
@@ -122,16 +62,8 @@ class Sequencer(wiring.Component):
         The engines begin; for one cycle.
     finish : Out(1)
         The engines are quiet: write what is left in the linear writers; for one cycle.
-    busy : In(1)
-        An engine works, or a write is under way.
-    held : In(1)
-        A linear writer holds what only ``finish`` makes it write.
-    moving : In(1)
-        Something moved in this cycle.
-    leftover : In(1)
-        Data that nobody asked for waits somewhere.
-    unsupported : In(1)
-        The layer asks for what is not built.
+    engines : In(engines_layout())
+        What the engines are up to.
     faults : In(faults_layout())
         What went wrong.
     counters : In(data.ArrayLayout(unsigned(32), 15))
@@ -162,11 +94,7 @@ class Sequencer(wiring.Component):
     image_base: Signal
     begin: Signal
     finish: Signal
-    busy: Signal
-    held: Signal
-    moving: Signal
-    leftover: Signal
-    unsupported: Signal
+    engines: data.View
     faults: data.View
     counters: data.View
     counting: Signal
@@ -190,11 +118,7 @@ class Sequencer(wiring.Component):
             "image_base": Out(ADDRESS_BITS),
             "begin": Out(1),
             "finish": Out(1),
-            "busy": In(1),
-            "held": In(1),
-            "moving": In(1),
-            "leftover": In(1),
-            "unsupported": In(1),
+            "engines": In(engines_layout()),
             "faults": In(faults_layout()),
             "counters": In(data.ArrayLayout(unsigned(32), len(COUNTERS))),
             "counting": Out(1),
@@ -209,43 +133,42 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self.config.memory_bits
-        header_words = 32 * HEADER_WORDS // bits
         descriptor_words = -(-32 * DESCRIPTOR_WORDS // bits)
         m.submodules.check = check = ImageCheck(self.config)
 
-        # The header and the descriptors are read into one register.
+        header = check.header
         fields = Signal(descriptor_words * bits)
-        header = data.View(header_layout(), fields[:header_layout().size])
         m.d.comb += self.layer.eq(fields[:descriptor_layout().size])
-        program_words, descriptors = Signal(32), Signal(32)
-        descriptor_address, profile_address = Signal(32), Signal(32)
-        profile_image_pitch = Signal(32)
         index, image, address, image_profile = Signal(32), Signal(32), Signal(32), Signal(32)
         count = Signal(32)          # words read, profile values sent, steps of a product
         quiet = Signal(range(_QUIET_CYCLES + 1))
         still = Signal(range(TIMEOUT_CYCLES + 1))
-        stopping, illegal = Signal(), Signal()
-        product, multiplicand = Signal(32), Signal(32)
-        code = Signal(ErrorCode)
+        stopping = Signal()
+        multiplicand = Signal(32)
+        code = Signal(8)
         request, word = self.memory.request, self.memory.data
 
         m.d.comb += [
             self.state.descriptor.eq(index),
             self.state.image.eq(image),
             self.state.code.eq(code),
-            check.i.payload.eq(word.payload),
-            check.i.valid.eq(word.valid & word.ready),
-            illegal.eq(self._is_illegal()),
+            check.start.eq(self.start & (self.images != 0)),
+            check.memory.data.payload.eq(word.payload),
+            self.limit.eq(check.limit),
+            self.writable_start.eq(check.writable_start),
+            self.profile_address.eq(image_profile + index * (32 * PROFILE_VALUES // bits)),
         ]
-        with m.If(self.stop):
-            m.d.sync += stopping.eq(1)
+        m.d.sync += stopping.eq(stopping | self.stop)
         with m.If(word.valid & word.ready):
             m.d.sync += count.eq(count + 1)
-        m.d.sync += quiet.eq(Mux(self.busy | self.begin | self.finish, 0,
-                                 quiet + (quiet != _QUIET_CYCLES)))
-        m.d.sync += still.eq(Mux(self.moving | self.begin, 0, still + (still != TIMEOUT_CYCLES)))
+        m.d.sync += [
+            quiet.eq(Mux(self.engines.busy | self.begin | self.finish, 0,
+                         quiet + (quiet != _QUIET_CYCLES))),
+            still.eq(Mux(self.engines.moving | self.begin | self.start, 0,
+                         still + (still != TIMEOUT_CYCLES))),
+        ]
 
-        fault, fault_code = self._fault(m, still)
+        fault, fault_code = first_fault(m, self.faults, still == TIMEOUT_CYCLES)
 
         @contextmanager
         def state(name: str) -> Iterator[None]:
@@ -258,7 +181,7 @@ class Sequencer(wiring.Component):
                                  code.eq(fault_code)]
                     m.next = "ERROR"
 
-        def fail(reason: ErrorCode) -> None:
+        def fail(reason: ErrorCode | Signal) -> None:
             m.d.comb += [self.state.error.eq(1), code.eq(reason)]
             m.next = "ERROR"
 
@@ -281,47 +204,25 @@ class Sequencer(wiring.Component):
         with m.FSM() as fsm:
             with m.State("IDLE"):
                 with m.If(self.start):
-                    m.d.sync += [image.eq(0), index.eq(0), stopping.eq(0),
-                                 self.limit.eq(header_words), self.writable_start.eq(header_words)]
+                    m.d.sync += [image.eq(0), index.eq(0), stopping.eq(0)]
                     with m.If(self.images == 0):
                         fail(ErrorCode.NO_IMAGES)
                     with m.Else():
-                        m.next = "HEADER_REQUEST"
-            with state("HEADER_REQUEST"):
-                ask(0, header_words, "HEADER")
-            with state("HEADER"), m.If(collect(header_words)):
-                m.next = "HEADER_CHECK"
-            with state("HEADER_CHECK"):
-                m.d.sync += [
-                    program_words.eq(header.program_words), descriptors.eq(header.descriptors),
-                    descriptor_address.eq(header.descriptor_address),
-                    profile_address.eq(header.profile_address),
-                    profile_image_pitch.eq(header.profile_image_pitch),
+                        m.next = "CHECK"
+            with state("CHECK"):
+                m.d.comb += [
+                    request.valid.eq(check.memory.request.valid),
+                    request.payload.eq(check.memory.request.payload),
+                    check.memory.request.ready.eq(request.ready),
+                    check.memory.data.valid.eq(word.valid),
+                    word.ready.eq(check.memory.data.ready),
                 ]
-                with m.If(header.magic != MAGIC):
-                    fail(ErrorCode.BAD_MAGIC)
-                with m.Elif(header.version != FORMAT_VERSION):
-                    fail(ErrorCode.BAD_VERSION)
-                with m.Elif(header.config_hash != int(self.config.hash(), 16)):
-                    fail(ErrorCode.WRONG_CONFIGURATION)
-                with m.Elif(self._has_bad_length(header, header_words)):
-                    fail(ErrorCode.BAD_LENGTH)
-                with m.Else():
-                    m.d.sync += [self.limit.eq(header.memory_words),
-                                 self.writable_start.eq(header.writable_start)]
-                    m.next = "CRC_REQUEST"
-            with state("CRC_REQUEST"):
-                m.d.comb += check.start.eq(1)
-                ask(0, program_words, "CRC")
-            with state("CRC"):
-                m.d.comb += word.ready.eq(1)
-                with m.If(count == program_words):
-                    with m.If(check.good):
-                        m.d.sync += [address.eq(descriptor_address),
-                                     image_profile.eq(profile_address)]
-                        m.next = "DESCRIPTOR_REQUEST"
-                    with m.Else():
-                        fail(ErrorCode.BAD_CRC)
+                with m.If(check.bad):
+                    fail(check.code)
+                with m.If(check.good):
+                    m.d.sync += [address.eq(header.descriptor_address),
+                                 image_profile.eq(header.profile_address)]
+                    m.next = "DESCRIPTOR_REQUEST"
             with state("DESCRIPTOR_REQUEST"):
                 with m.If(stopping):
                     m.d.comb += self.state.stopped.eq(1)
@@ -333,15 +234,15 @@ class Sequencer(wiring.Component):
             with state("DESCRIPTOR_CHECK"):
                 encode = self.layer.operation == Operation.ENCODE
                 m.d.sync += [
-                    count.eq(0), product.eq(0), multiplicand.eq(
+                    count.eq(0), multiplicand.eq(
                         Mux(encode, self.layer.input_image_pitch, self.layer.out_image_pitch)),
                     self.image_base.eq(
                         Mux(encode, self.layer.input_address, self.layer.out_address)),
                     address.eq(address + descriptor_words),
                 ]
-                with m.If(illegal):
+                with m.If(illegal(self.layer)):
                     fail(ErrorCode.BAD_DESCRIPTOR)
-                with m.Elif(self.unsupported):
+                with m.Elif(self.engines.unsupported):
                     fail(ErrorCode.UNSUPPORTED)
                 with m.Else():
                     m.next = "IMAGE_BASE"
@@ -362,16 +263,13 @@ class Sequencer(wiring.Component):
                     m.next = "FINISH"
             with state("FINISH"):
                 m.d.comb += self.counting.eq(1)
-                with m.If((quiet == _QUIET_CYCLES) & ~self.held):
-                    with m.If(self.leftover):
+                with m.If((quiet == _QUIET_CYCLES) & ~self.engines.held):
+                    with m.If(self.engines.leftover):
                         fail(ErrorCode.BAD_DESCRIPTOR)
                     with m.Else():
+                        m.d.comb += self.profile_begin.eq(1)
                         m.d.sync += count.eq(0)
-                        m.next = "PROFILE"
-            with state("PROFILE"):
-                profile = image_profile + index * (32 * PROFILE_VALUES // bits)
-                m.d.comb += [self.profile_begin.eq(1), self.profile_address.eq(profile)]
-                m.next = "PROFILE_VALUES"
+                        m.next = "PROFILE_VALUES"
             with state("PROFILE_VALUES"):
                 m.d.comb += self.o_profile.valid.eq(1)
                 with m.Switch(count):
@@ -381,18 +279,16 @@ class Sequencer(wiring.Component):
                 with m.If(self.o_profile.ready):
                     m.d.sync += count.eq(count + 1)
                     with m.If(count == PROFILE_VALUES - 1):
-                        m.next = "PROFILE_FINISH"
-            with state("PROFILE_FINISH"):
-                m.d.comb += self.finish.eq(1)
-                m.next = "PROFILE_END"
-            with state("PROFILE_END"), m.If((quiet == _QUIET_CYCLES) & ~self.held):
+                        m.d.comb += self.finish.eq(1)
+                        m.next = "PROFILE_END"
+            with state("PROFILE_END"), m.If((quiet == _QUIET_CYCLES) & ~self.engines.held):
                 m.d.comb += self.profile_end.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "DESCRIPTOR_REQUEST"
-                with m.If(index + 1 == descriptors):
+                with m.If(index + 1 == header.descriptors):
                     m.d.sync += [
-                        index.eq(0), image.eq(image + 1), address.eq(descriptor_address),
-                        image_profile.eq(image_profile + profile_image_pitch),
+                        index.eq(0), image.eq(image + 1), address.eq(header.descriptor_address),
+                        image_profile.eq(image_profile + header.profile_image_pitch),
                     ]
                     with m.If(image + 1 == self.images):
                         m.d.comb += self.state.done.eq(1)
@@ -402,32 +298,3 @@ class Sequencer(wiring.Component):
         m.d.comb += self.halt.eq((self.state.running & fault) | fsm.ongoing("ERROR"))
         m.d.comb += self.state.running.eq(~fsm.ongoing("IDLE") & ~fsm.ongoing("ERROR"))
         return m
-
-    def _fault(self, m: Module, still: Signal) -> tuple[Signal, Signal]:
-        """Return whether something is wrong outside, and what it is."""
-        fault, code = Signal(), Signal(ErrorCode)
-        timeout = still == TIMEOUT_CYCLES
-        m.d.comb += [fault.eq(self.faults.as_value().any() | timeout),
-                     code.eq(ErrorCode.TIMEOUT)]
-        for name, _ in reversed(list(faults_layout())):  # the first one wins
-            with m.If(self.faults[name]):
-                m.d.comb += code.eq(ErrorCode[name.upper()])
-        return fault, code
-
-    def _has_bad_length(self, header, header_words: int):
-        """Return whether the regions of the image contradict each other or the memory."""
-        memory = self.config.memory_words if self.config.memory == "on_chip" else 1 << 28
-        return ((header.program_words <= header_words)
-                | (header.program_words > header.writable_start)
-                | (header.writable_start > header.memory_words)
-                | (header.memory_words > memory) | (header.descriptors == 0))
-
-    def _is_illegal(self):
-        """Return whether the descriptor is none; what walks it checks the rest."""
-        layer = self.layer
-        encode = layer.operation == Operation.ENCODE
-        matrix = layer.operation == Operation.LAYER
-        known_mode = Cat(layer.mode == mode for mode in Mode).any()
-        return (~(encode | matrix) | ~known_mode
-                | (encode & ((layer.channels == 0) | (layer.pixels == 0) | (layer.passes == 0)
-                             | (layer.input_words == 0))))
