@@ -43,8 +43,8 @@ class AcceleratorHost:
         dut = bench.dut
         self.bench = bench
         self.registers = register_map(bench.config)
-        self.lite = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk)
-        self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=_RAM_BYTES)
+        self.lite: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk)
+        self.ram: Any = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=_RAM_BYTES)
         write, read = self.ram.write_if, self.ram.read_if
         lite_write, lite_read = self.lite.write_if, self.lite.read_if
         for interface in (write, read, lite_write, lite_read):

@@ -55,7 +55,7 @@ def random_layer(rng: random.Random, config: AcceleratorConfig) -> Traffic:
         if _chunks(height, width, channels, shared, config) > most:
             height, width, channels, shared = 1, 1, config.chunk, 1
         kinds.append((height, width, channels, shared))
-        left -= _chunks(*kinds[-1], config)
+        left -= _chunks(height, width, channels, shared, config)
     return layer_traffic(
         rng, config, kinds, passes=passes, pool=rng.choice((1, 1, 2, 3)),
         blocks=rng.choice((1, 1, 2, 3)), mode=rng.choice(list(Mode)), **out)

@@ -3,7 +3,7 @@
 
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from amaranth import Value
@@ -222,7 +222,7 @@ class StreamSimulation:
             await self.edge(ctx)
         raise TimeoutError(f"not done in {limit} cycles")
 
-    def run(self, bench: Callable[[Any], Awaitable[None]]) -> None:
+    def run(self, bench: Callable[[Any], Any]) -> None:
         """Run ``bench(ctx)`` from reset to its end."""
         simulator = Simulator(self.unit)
         simulator.add_clock(1e-6)

@@ -92,6 +92,7 @@ class _Case:
         self.check_guards(host)
 
     def _owner(self, word: int) -> str:
+        owner = "the program"
         for step in self.program.manifest.steps:
             if step.map and step.map.address <= word:
                 owner = step.name

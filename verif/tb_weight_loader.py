@@ -135,7 +135,7 @@ async def reports_errors(dut: Any) -> None:
     wrong = [dataclasses.replace(good, fields=good.fields | change) for change in illegal]
     for layer in [*wrong, long]:
         _begin(bench, memory, layer)
-        memory.words |= {max(memory.words) + 1: 0}
+        memory.words = {**memory.words, max(memory.words) + 1: 0}
         await bench.edge()
         bench.write("start", 0)
         for _ in range(10 * _QUIET):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accelerator: runs whole networks from a program image, without help from the host."""
 
+from typing import Any
+
 from amaranth import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -149,6 +151,7 @@ class Accelerator(wiring.Component):
         The data is taken (memory).
     """
 
+    i_load: Any
     irq: Signal
 
     def __init__(self, config: AcceleratorConfig):
@@ -167,7 +170,8 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # The array holds instances, which a reset inserted from outside would not reach.
-        m.domains.engine = engine = ClockDomain(local=True)
+        engine: Any = ClockDomain(local=True)
+        m.domains.engine = engine
         engines = self.engines
         m.submodules.engines = DomainRenamer("engine")(engines)
         m.submodules.csr = csr = CSR(self.config)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Channel loader: what the post-processing needs of each output channel."""
 
+from typing import Any
+
 from amaranth import Module, ResetInserter, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -70,6 +72,8 @@ class ChannelLoader(wiring.Component):
         tiles need and that has more than ``max_columns``.
     """
 
+    layer: Any
+    memory: Any
     o: stream.Interface
     start: Signal
     clear: Signal

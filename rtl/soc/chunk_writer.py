@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chunk writer: compressed fibers to chunk slots in memory."""
 
+from typing import Any
+
 from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -50,6 +52,8 @@ class ChunkWriter(wiring.Component):
         High from the first transfer of a tile until its last word is handed over.
     """
 
+    layer: Any
+    memory: Any
     i_slots: stream.Interface
     i: stream.Interface
     clear: Signal

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoder: integers of an image to lane words, bit plane by bit plane."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -48,10 +50,10 @@ class Encoder(wiring.Component):
         High from ``start`` until all has left.
     """
 
-    layer: Signal
+    layer: Any
     image_address: Signal
     start: Signal
-    memory: wiring.PureInterface
+    memory: Any
     o: stream.Interface
     o_slots: stream.Interface
     busy: Signal

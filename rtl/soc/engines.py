@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines: everything that works on a layer, and the sequencer that tells it to."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -83,8 +85,8 @@ class Engines(wiring.Component):
     clear_counters: Signal
     state: data.View
     totals: data.View
-    readers: list[wiring.PureInterface]
-    writers: list[wiring.PureInterface]
+    readers: list[Any]
+    writers: list[Any]
     limit: Signal
     writable_start: Signal
     halt: Signal

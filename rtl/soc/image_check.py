@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image check: header and CRC of a program image, before anything of it is believed."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
@@ -50,7 +52,7 @@ class ImageCheck(wiring.Component):
     """
 
     start: Signal
-    memory: wiring.PureInterface
+    memory: Any
     header: data.View
     limit: Signal
     writable_start: Signal
@@ -75,7 +77,8 @@ class ImageCheck(wiring.Component):
         m = Module()
         bits = self.config.memory_bits
         header_words = 32 * HEADER_WORDS // bits
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=bits).create()
+        crc: Any = CRC32_ISO_HDLC(data_width=bits).create()
+        m.submodules.crc = crc
         request, word, header = self.memory.request, self.memory.data, self.header
         count, taken = Signal(32), Signal()
         m.d.comb += [

@@ -2,6 +2,7 @@
 """Linear reader: residuals from memory, one neuron after another."""
 
 import itertools
+from typing import Any
 
 from amaranth import Cat, Module, ResetInserter, Signal, signed
 from amaranth.lib import data, stream, wiring
@@ -52,6 +53,7 @@ class LinearReader(wiring.Component):
         High until the last word has come.
     """
 
+    memory: Any
     o: stream.Interface
     start: Signal
     address: Signal

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linear writer: items to consecutive words of memory."""
 
+from typing import Any
+
 from amaranth import Const, Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -48,6 +50,7 @@ class LinearWriter(wiring.Component):
         High while anything is held that is not handed over.
     """
 
+    memory: Any
     i: stream.Interface
     start: Signal
     address: Signal
@@ -71,9 +74,10 @@ class LinearWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, request, word = self.config, self.memory.request, self.memory.data
-        m.submodules.words = words = SyncFIFOBuffered(
+        words: Any = SyncFIFOBuffered(
             width=config.memory_bits, depth=2 * config.burst_words
         )
+        m.submodules.words = words
         flushing, whole, place = Signal(), Signal(), Signal(ADDRESS_BITS)
         count, left = (Signal(range(config.burst_words + 1), name=name)
                        for name in ("count", "left"))  # words of the next and present burst

@@ -51,7 +51,7 @@ class ReadClient(wiring.Signature):
 
     def __eq__(self, other: object) -> bool:
         other = other.flip() if isinstance(other, wiring.FlippedSignature) else other
-        return type(self) is type(other) and self.members == other.members
+        return isinstance(other, type(self)) and self.members == other.members
 
 
 class WriteClient(wiring.Signature):
@@ -80,4 +80,4 @@ class WriteClient(wiring.Signature):
 
     def __eq__(self, other: object) -> bool:
         other = other.flip() if isinstance(other, wiring.FlippedSignature) else other
-        return type(self) is type(other) and self.members == other.members
+        return isinstance(other, type(self)) and self.members == other.members

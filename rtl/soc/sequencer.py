@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -87,7 +88,7 @@ class Sequencer(wiring.Component):
     start: Signal
     stop: Signal
     images: Signal
-    memory: wiring.PureInterface
+    memory: Any
     limit: Signal
     writable_start: Signal
     layer: data.View

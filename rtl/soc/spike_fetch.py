@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spike fetch: reads chunk slots, of the values only those that are there."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -44,8 +46,8 @@ class SpikeFetch(wiring.Component):
     """
 
     i: stream.Interface
-    masks: wiring.PureInterface
-    values: wiring.PureInterface
+    masks: Any
+    values: Any
     o: stream.Interface
     busy: Signal
 

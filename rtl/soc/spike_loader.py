@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spike loader: the spike fibers of a layer, from compressed maps in memory."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -62,8 +64,8 @@ class SpikeLoader(wiring.Component):
     o_tile: stream.Interface
     o_slots: stream.Interface
     o_row: stream.Interface
-    masks: wiring.PureInterface
-    values: wiring.PureInterface
+    masks: Any
+    values: Any
     busy: Signal
     error: Signal
 

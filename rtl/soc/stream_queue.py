@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stream queue: payloads that wait, in order."""
 
+from typing import Any
+
 from amaranth import Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -49,8 +51,9 @@ class StreamQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.fifo = fifo = SyncFIFOBuffered(
+        fifo: Any = SyncFIFOBuffered(
             width=Shape.cast(self.shape).width, depth=self.depth)
+        m.submodules.fifo = fifo
         m.d.comb += [
             fifo.w_data.eq(self.i.payload), fifo.w_en.eq(self.i.valid),
             self.i.ready.eq(fifo.w_rdy),

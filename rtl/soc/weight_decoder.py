@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weight decoder: memory words to beats of weight fibers."""
 
+from typing import Any
+
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -45,6 +47,7 @@ class WeightDecoder(wiring.Component):
         the decoder then stops.
     """
 
+    layer: Any
     i: stream.Interface
     o: stream.Interface
     start: Signal

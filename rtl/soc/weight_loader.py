@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weight loader: the weight fibers of a layer from memory, as often as its tiles need them."""
 
+from typing import Any
+
 from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -52,6 +54,8 @@ class WeightLoader(wiring.Component):
         fibers, or with a block that several tiles need and that is longer than the buffer.
     """
 
+    layer: Any
+    memory: Any
     o: stream.Interface
     start: Signal
     clear: Signal
