@@ -168,7 +168,6 @@ class Sequencer(wiring.Component):
             still.eq(Mux(self.engines.moving | self.begin | self.start, 0,
                          still + (still != TIMEOUT_CYCLES))),
         ]
-
         fault, fault_code = first_fault(m, self.faults, still == TIMEOUT_CYCLES)
 
         @contextmanager
@@ -178,8 +177,7 @@ class Sequencer(wiring.Component):
                 yield
                 with m.If(fault):
                     m.d.comb += [self.state.error.eq(1), self.state.done.eq(0),
-                                 self.state.stopped.eq(0), self.begin.eq(0),
-                                 code.eq(fault_code)]
+                                 self.state.stopped.eq(0), self.begin.eq(0), code.eq(fault_code)]
                     m.next = "ERROR"
 
         def fail(reason: ErrorCode | Signal) -> None:
