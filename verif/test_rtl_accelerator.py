@@ -3,8 +3,13 @@
 
 import pytest
 
+from spikeloom.gen.compiler.compile import compile_network
+from spikeloom.gen.presets import load_config
+from spikeloom.models.zoo.registry import get
 from spikeloom.rtl.config import AcceleratorConfig
+from spikeloom.verif.program_run import run_program
 from spikeloom.verif.runner import Run, run_bench
+from spikeloom.verif.verilator_transport import VerilatorTransport
 
 CONFIGS = {
     "four_rows": AcceleratorConfig(
@@ -22,3 +27,15 @@ CONFIGS = {
 def test_bench(config):
     run_bench(Run(unit="accelerator", config=config, bench="tb_accelerator",
                   parameters={"networks": ["two_sources", "residuals", "integers"]}))
+
+
+def test_trained_network_on_a_real_image():
+    """Network, compiler, preset and RTL together; `make sim` and `make regress` run more."""
+    recipe, config = get("dual_sparse_cnn"), load_config("tiny")
+    network, test = recipe.load(), recipe.load_test()
+    program = compile_network(network, config, keep_all=True)
+    with VerilatorTransport(config) as transport:
+        report = run_program(program, network, test.images[:1], transport)
+    assert report.exact and report.error == "" and report.divergence is None
+    assert [layer.exact for layer in report.layers] == [True] * len(report.layers)
+    assert report.predictions == [int(test.labels[0])]
