@@ -17,7 +17,7 @@ __all__ = ["Encoder"]
 
 
 class Encoder(wiring.Component):
-    """Read an image of 8-bit integers and give out its lane words (ARCHITECTURE: bit planes).
+    """Read an image of 8-bit integers and give out its lane words.
 
     In lane pass ``p`` the word of an integer ``a`` is ``(a >> p*T) & (2**T - 1)``, where ``a`` is
     two's complement if ``layer.flags.signed_input``. The image is read once for each pass.
