@@ -70,8 +70,8 @@ def run(config, image, images=1, work=5, during=None, stop_at=None, idle=0, limi
                 ctx.set(sequencer.stop, 1)
             ctx.set(sequencer.memory.data.valid, bool(queue))
             ctx.set(sequencer.memory.data.payload, queue[0] if queue else 0)
-            ctx.set(sequencer.engines.busy, busy > 0)
-            ctx.set(sequencer.engines.moving, bool(queue))
+            ctx.set(sequencer.work.busy, busy > 0)
+            ctx.set(sequencer.work.moving, bool(queue))
             request = sequencer.memory.request
             if queue and ctx.get(sequencer.memory.data.ready):
                 queue.pop(0)
@@ -88,7 +88,7 @@ def run(config, image, images=1, work=5, during=None, stop_at=None, idle=0, limi
                 busy = work
                 for name, value in (during or {}).items():
                     target = (sequencer.faults[name] if name in dict(sequencer.faults.shape())
-                              else sequencer.engines[name])
+                              else sequencer.work[name])
                     ctx.set(target, value)
             found["finishes"] += ctx.get(sequencer.finish)
             if ctx.get(sequencer.profile_begin):

@@ -161,7 +161,7 @@ class Engines(wiring.Component):
             self.limit.eq(sequencer.limit),
             self.writable_start.eq(sequencer.writable_start),
             self.halt.eq(sequencer.halt),
-            sequencer.engines.unsupported.eq(post.unsupported),
+            sequencer.work.unsupported.eq(post.unsupported),
             sequencer.faults.bad_descriptor.eq(spikes.error | channels.error),
             sequencer.faults.weight_buffer_overflow.eq(weights.error),
             *(sequencer.faults[name].eq(array.error[name]) for name, _ in array.error.shape()),
@@ -252,15 +252,15 @@ class Engines(wiring.Component):
         for inside, outside in zip(writers, self.writers, strict=True):
             connect(m, inside, flipped(outside))
         waiting = [reader.data.valid for reader in self.readers]
-        m.d.comb += sequencer.engines.leftover.eq(Cat(waiting).any())
+        m.d.comb += sequencer.work.leftover.eq(Cat(waiting).any())
 
     def _supervise(self, m: Module, sequencer, busy, held, streams) -> None:
         """Tell the sequencer whether anything is under way, and whether it moves."""
         moves = [flow.valid & flow.ready for flow in streams]
         m.d.comb += [
-            sequencer.engines.busy.eq(Cat(busy).any()),
-            sequencer.engines.held.eq(Cat(held).any()),
-            sequencer.engines.moving.eq(Cat(moves, self.taken, self.written).any()),
+            sequencer.work.busy.eq(Cat(busy).any()),
+            sequencer.work.held.eq(Cat(held).any()),
+            sequencer.work.moving.eq(Cat(moves, self.taken, self.written).any()),
         ]
 
     def _count(self, m: Module, sequencer, array, spikes, writer, counters) -> None:

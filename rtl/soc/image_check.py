@@ -78,7 +78,7 @@ class ImageCheck(wiring.Component):
         bits = self.config.memory_bits
         header_words = 32 * HEADER_WORDS // bits
         crc: Any = CRC32_ISO_HDLC(data_width=bits).create()
-        m.submodules.crc = crc
+        m.submodules.checksum = crc
         request, word, header = self.memory.request, self.memory.data, self.header
         count, taken = Signal(32), Signal()
         m.d.comb += [

@@ -63,7 +63,7 @@ class Sequencer(wiring.Component):
         The engines begin; for one cycle.
     finish : Out(1)
         The engines are quiet: write what is left in the linear writers; for one cycle.
-    engines : In(engines_layout())
+    work : In(engines_layout())
         What the engines are up to.
     faults : In(faults_layout())
         What went wrong.
@@ -95,7 +95,7 @@ class Sequencer(wiring.Component):
     image_base: Signal
     begin: Signal
     finish: Signal
-    engines: data.View
+    work: data.View
     faults: data.View
     counters: data.View
     counting: Signal
@@ -119,7 +119,7 @@ class Sequencer(wiring.Component):
             "image_base": Out(ADDRESS_BITS),
             "begin": Out(1),
             "finish": Out(1),
-            "engines": In(engines_layout()),
+            "work": In(engines_layout()),
             "faults": In(faults_layout()),
             "counters": In(data.ArrayLayout(unsigned(32), len(COUNTERS))),
             "counting": Out(1),
@@ -163,9 +163,9 @@ class Sequencer(wiring.Component):
         with m.If(word.valid & word.ready):
             m.d.sync += count.eq(count + 1)
         m.d.sync += [
-            quiet.eq(Mux(self.engines.busy | self.begin | self.finish, 0,
+            quiet.eq(Mux(self.work.busy | self.begin | self.finish, 0,
                          quiet + (quiet != _QUIET_CYCLES))),
-            still.eq(Mux(self.engines.moving | self.begin | self.start, 0,
+            still.eq(Mux(self.work.moving | self.begin | self.start, 0,
                          still + (still != TIMEOUT_CYCLES))),
         ]
         fault, fault_code = first_fault(m, self.faults, still == TIMEOUT_CYCLES)
@@ -241,7 +241,7 @@ class Sequencer(wiring.Component):
                 ]
                 with m.If(illegal(self.layer)):
                     fail(ErrorCode.BAD_DESCRIPTOR)
-                with m.Elif(self.engines.unsupported):
+                with m.Elif(self.work.unsupported):
                     fail(ErrorCode.UNSUPPORTED)
                 with m.Else():
                     m.next = "IMAGE_BASE"
@@ -262,8 +262,8 @@ class Sequencer(wiring.Component):
                     m.next = "FINISH"
             with state("FINISH"):
                 m.d.comb += self.counting.eq(1)
-                with m.If((quiet == _QUIET_CYCLES) & ~self.engines.held):
-                    with m.If(self.engines.leftover):
+                with m.If((quiet == _QUIET_CYCLES) & ~self.work.held):
+                    with m.If(self.work.leftover):
                         fail(ErrorCode.BAD_DESCRIPTOR)
                     with m.Else():
                         m.d.comb += self.profile_begin.eq(1)
@@ -280,7 +280,7 @@ class Sequencer(wiring.Component):
                     with m.If(count == PROFILE_VALUES - 1):
                         m.d.comb += self.finish.eq(1)
                         m.next = "PROFILE_END"
-            with state("PROFILE_END"), m.If((quiet == _QUIET_CYCLES) & ~self.engines.held):
+            with state("PROFILE_END"), m.If((quiet == _QUIET_CYCLES) & ~self.work.held):
                 m.d.comb += self.profile_end.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "DESCRIPTOR_REQUEST"
