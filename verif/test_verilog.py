@@ -31,7 +31,7 @@ LINTED = {name: load_config(name) for name in preset_names()} | {  # and the end
         timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256, match_fifo_depth=64,
         beat_values=8, max_fan_in=65536, column_fifo_depth=64, counter_bits=64, guard_bits=8,
         memory="on_chip", memory_bits=128, burst_words=128, fetch_depth=64,
-        weight_buffer_beats=65536, max_columns=65536),
+        weight_buffer_beats=2048, max_columns=2048),  # longer ones only make long Verilog
     "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
         timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256, match_fifo_depth=64,
         beat_values=64, max_fan_in=65536, column_fifo_depth=64, counter_bits=64),
