@@ -29,7 +29,7 @@ from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE, UNIT_VARIABLE
 from .build import OUT, Design, build, locked
 from .toolchain import ToolError, environment
 
-__all__ = ["BenchFailure", "Run", "emitted", "main", "run_bench"]
+__all__ = ["BenchFailure", "Run", "emitted", "main", "run_bench", "simulation_variables"]
 
 _TIME_LIMIT = 900  # seconds of one run; a bench gives up by itself long before
 
@@ -121,8 +121,9 @@ def run_bench(run: Run) -> Path:
     with log.open("w") as file:
         try:
             subprocess.run([str(program), *trace], cwd=place, stdout=file,
-                           stderr=subprocess.STDOUT, env=_variables(run, design, results),
-                           stdin=subprocess.DEVNULL, timeout=_TIME_LIMIT, check=False)
+                           stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                           env=simulation_variables(run, design, results),
+                           timeout=_TIME_LIMIT, check=False)
         except subprocess.TimeoutExpired:
             raise BenchFailure(_report(run, log, f"no end in {_TIME_LIMIT} s")) from None
     problem = _problem(results)
@@ -131,7 +132,7 @@ def run_bench(run: Run) -> Path:
     return log
 
 
-def _variables(run: Run, design: Design, results: Path) -> dict[str, str]:
+def simulation_variables(run: Run, design: Design, results: Path) -> dict[str, str]:
     """Return the environment of the simulation."""
     library = find_libpython.find_libpython()
     if library is None:

@@ -60,7 +60,7 @@ class SimulationServer:
         with theirs, self._log.open("w") as log:
             run = dataclasses.replace(
                 run, parameters={"socket": theirs.fileno(), "settings": settings})
-            variables = runner._variables(run, design, self.folder / "results.xml")
+            variables = runner.simulation_variables(run, design, self.folder / "results.xml")
             self._process: subprocess.Popen | None = subprocess.Popen(
                 [str(program)], cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, env=variables, pass_fds=(theirs.fileno(),))

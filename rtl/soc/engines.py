@@ -5,7 +5,6 @@ from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
@@ -24,6 +23,7 @@ from .post_processor import PostProcessor
 from .program_rules import state_layout
 from .sequencer import Sequencer
 from .spike_loader import SpikeLoader
+from .stream_queue import StreamQueue
 from .tiles import slots_layout, walked_tile_layout
 from .weight_loader import WeightLoader
 
@@ -184,18 +184,14 @@ class Engines(wiring.Component):
 
     def _connect_writer(self, m: Module, spikes, encoder, post, writer, encodes) -> None:
         """Connect the chunk writer; its places come from the walker or from the encoder."""
-        layout = slots_layout(self.config)
-        m.submodules.slots = slots = SyncFIFOBuffered(
-            width=layout.size, depth=4)
+        m.submodules.slots = slots = StreamQueue(slots_layout(self.config), depth=4)
         m.d.comb += [
-            slots.w_data.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
-            slots.w_en.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
-            encoder.o_slots.ready.eq(slots.w_rdy & encodes),
-            spikes.o_slots.ready.eq(slots.w_rdy & ~encodes),
-            writer.i_slots.payload.eq(slots.r_data),
-            writer.i_slots.valid.eq(slots.r_rdy),
-            slots.r_en.eq(writer.i_slots.ready),
+            slots.i.payload.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
+            slots.i.valid.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
+            encoder.o_slots.ready.eq(slots.i.ready & encodes),
+            spikes.o_slots.ready.eq(slots.i.ready & ~encodes),
         ]
+        connect(m, slots.o, writer.i_slots)
         connect(m, post.o, writer.i)
 
     def _connect_linear(self, m: Module, sequencer, post, residual_reader, residual_writer,

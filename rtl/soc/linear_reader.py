@@ -4,21 +4,15 @@
 import itertools
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth import Cat, Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from .memory_port import ADDRESS_BITS, ReadClient
+from .residual_format import residuals_layout
 
-__all__ = ["LinearReader", "residuals_layout"]
-
-_RESIDUAL_BITS = 16
-
-
-def residuals_layout(config: AcceleratorConfig) -> data.ArrayLayout:
-    """Return the residuals of one neuron, one for each timestep."""
-    return data.ArrayLayout(signed(_RESIDUAL_BITS), config.timesteps)
+__all__ = ["LinearReader"]
 
 
 class LinearReader(wiring.Component):
