@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass
 
 from ..rtl.config import AcceleratorConfig
-from ..rtl.ftp.array_layouts import tile_layout
+from ..rtl.ftp.array_layouts import array_result_layout, tile_layout
 from ..rtl.ftp.column_buffer import column_chunk_layout
 from ..rtl.ftp.compressor import compressor_input_layout
 from ..rtl.ftp.layouts import lif_layout
 from ..rtl.ftp.plif import plif_input_layout
-from ..rtl.ftp.tppe_array import array_result_layout
 
 __all__ = ["CONFIG", "MUTANTS", "Mutant", "PatchError", "patched"]
 
@@ -141,8 +140,8 @@ MUTANTS: dict[str, Mutant] = {
         unit="compressor", module="",
         pattern=rf"= i__payload\[{_DROP}\] & {_NET};", replacement="= 1'h0;"),
     "channel_taken_by_psum_tile": Mutant(
-        unit="ftp_array", module="",
-        pattern=rf"(assign i_channel__ready = {_NET}) & \\o__payload\$\d+ \[{_SPIKES}\];",
+        unit="ftp_array", module="lane",
+        pattern=rf"(assign i_channel__ready = {_NET}) & \\i__payload\$\d+ \[{_SPIKES}\];",
         replacement=r"\1;"),
     "rows_out_of_step": Mutant(
         unit="ftp_array", module="array",
