@@ -14,7 +14,20 @@ from ..rtl.config import FTPConfig
 from .fibers import Beat, spike_beats
 from .stimuli import random_words
 
-__all__ = ["CORNERS", "Chunk", "fiber_chunks", "interleaved", "random_chunks"]
+__all__ = ["CORNERS", "Chunk", "fiber_chunks", "interleaved", "random_chunks", "word_slices"]
+
+
+def word_slices(words: list[int], config: FTPConfig, *, row: int = 0, last: bool = True,
+                drop_single: bool = False) -> list[dict[str, Any]]:
+    """Return words of a fiber as slices; with ``last`` they end it."""
+    size = config.beat_values
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(words), size):
+        part = words[start:start + size]
+        found.append({"words": part + [0] * (size - len(part)), "row": row,
+                      "last": int(last and start + size >= len(words)),
+                      "drop_single": int(drop_single)})
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +41,10 @@ class Chunk:
     kept: list[int]    # of all positions; silent ones and padding are 0
     beats: list[Beat]
 
-    def positions(self) -> list[dict[str, Any]]:
+    def slices(self, config: FTPConfig) -> list[dict[str, Any]]:
         """Return what the compressor takes."""
-        final = len(self.words) - 1
-        return [{"word": word, "row": self.row, "last": int(self.last and place == final),
-                 "drop_single": int(self.drop_single)} for place, word in enumerate(self.words)]
+        return word_slices(self.words, config, row=self.row, last=self.last,
+                           drop_single=self.drop_single)
 
     def expanded(self) -> list[dict[str, Any]]:
         """Return what the decompressor gives."""
@@ -167,6 +179,18 @@ def _length_not_multiple(rng: random.Random, config: FTPConfig) -> list[Chunk]:
             for chunk in fiber_chunks([_word(rng, config) for _ in range(length)], config)]
 
 
+def _uneven_slices(rng: random.Random, config: FTPConfig) -> list[Chunk]:
+    """Slices with any number of words follow one another, so beats end at any word of a slice."""
+    size = config.beat_values
+
+    def words() -> list[int]:
+        kept = rng.sample(range(size), rng.randint(0, size))
+        return [_word(rng, config) * (place in kept) for place in range(size)]
+
+    return [chunk for _ in range(10) for chunk in fiber_chunks(
+        [word for _ in range(config.chunk_beats) for word in words()], config)]
+
+
 def _drop_single(rng: random.Random, config: FTPConfig) -> list[Chunk]:
     """Words of no, one, two and all spikes with and without the option."""
     single = [1 << t for t in range(config.timesteps)]
@@ -204,6 +228,7 @@ CORNERS: dict[str, Callable[[random.Random, FTPConfig], list[Chunk]]] = {
     "word_at_end_after_full_beat": _word_at_end_after_full_beat,
     "one_position": _one_position,
     "length_not_multiple": _length_not_multiple,
+    "uneven_slices": _uneven_slices,
     "drop_single": _drop_single,
     "interleaved_rows": _interleaved_rows,
     "most_chunks": _most_chunks,

@@ -137,8 +137,8 @@ MUTANTS: dict[str, Mutant] = {
         unit="compressor", module="",
         pattern=rf"= last \? {_ZERO} : ({_NET});", replacement=r"= \1;"),
     "drop_single_ignored": Mutant(
-        unit="compressor", module="",
-        pattern=rf"= i__payload\[{_DROP}\] & {_NET};", replacement="= 1'h0;"),
+        unit="compressor", module="", count=CONFIG.beat_values,
+        pattern=rf"= i__payload\[{_DROP}\] \? {_NET} : ({_NET});", replacement=r"= \1;"),
     "channel_taken_by_psum_tile": Mutant(
         unit="ftp_array", module="lane",
         pattern=rf"(assign i_channel__ready = {_NET}) & \\i__payload\$\d+ \[{_SPIKES}\];",

@@ -20,6 +20,7 @@ from ..models.golden.post_processor import (
 )
 from ..rtl.config import AcceleratorConfig
 from ..rtl.soc.descriptor import Mode, Operation, descriptor_layout
+from .fiber_traffic import word_slices
 from .fibers import Beat, spike_beats
 from .payload import unpack
 
@@ -105,13 +106,12 @@ def encoded_words(rng: random.Random, config: AcceleratorConfig) -> tuple[dict, 
     """Return an ``ENCODE`` step with words of a few fibers: its descriptor and its traffic."""
     fibers = torch.tensor([[rng.choice((0, rng.randrange(1 << config.timesteps)))
                             for _ in range(config.chunk + 3)] for _ in range(3)])
-    positions = [{"word": word, "row": 0, "last": int(place == len(words) - 1), "drop_single": 0}
-                 for words in fibers.tolist() for place, word in enumerate(words)]
+    slices = [each for words in fibers.tolist() for each in word_slices(words, config)]
     layer = unpack(descriptor_layout(), 0)
     layer["operation"] = Operation.ENCODE.value
     beats = [beat for words in fibers for beat in _beats(words[None], config, False)]
     return layer, PostTraffic(
-        {"i": [], "i_channel": [], "i_residual": [], "i_encoded": positions},
+        {"i": [], "i_channel": [], "i_residual": [], "i_encoded": slices},
         {"o": beats, "o_result": [], "o_residual": []})
 
 

@@ -19,7 +19,7 @@ CELLS = {
     "inner_join": (177, 170, 0),
     "tppe": (591, 524, 2),
     "plif": (1197, 10, 0),
-    "compressor": (89, 70, 0),
+    "compressor": (104, 67, 0),
     "decompressor": (106, 95, 1),
     "ftp_array": (2891, 1560, 5),
     "post_processor": (5839, 845, 2),

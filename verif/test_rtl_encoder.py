@@ -12,6 +12,7 @@ from spikeloom.models.golden.errors import GoldenError
 from spikeloom.rtl.config import AcceleratorConfig
 from spikeloom.rtl.soc.descriptor import Operation
 from spikeloom.rtl.soc.encoder import Encoder
+from spikeloom.verif.fiber_traffic import word_slices
 
 CONFIGS = {
     "loas": AcceleratorConfig(),
@@ -24,13 +25,13 @@ BASE = 40
 
 
 def run(config, layer, octets, pause, seed):
-    """Return the words and the slots that come of an image."""
+    """Return the slices and the slots that come of an image."""
     width = config.memory_bits // 8
     memory = [int.from_bytes(octets[at:at + width], "little")
               for at in range(0, len(octets), width)]
     layer |= {"input_words": len(memory)}
     encoder, rng = Encoder(config), random.Random(seed)
-    words, slots = [], []
+    slices, slots = [], []
 
     async def serve(ctx):
         """Play the memory and take what comes, with pauses."""
@@ -62,9 +63,9 @@ def run(config, layer, octets, pause, seed):
             if ctx.get(data.valid) and ctx.get(data.ready):
                 queue.pop(0)
             if go[2] and ctx.get(encoder.o.valid):
-                words.append((ctx.get(encoder.o.p.word), ctx.get(encoder.o.p.last)))
+                slices.append((list(ctx.get(encoder.o.p.words)), ctx.get(encoder.o.p.last)))
             if go[3] and ctx.get(encoder.o_slots.valid):
-                slots.append((len(words), ctx.get(encoder.o_slots.p.address)))
+                slots.append((len(slices), ctx.get(encoder.o_slots.p.address)))
                 assert ctx.get(encoder.o_slots.p.rows) == 1
             await ctx.tick()
         raise AssertionError("the encoder does not end")
@@ -73,7 +74,7 @@ def run(config, layer, octets, pause, seed):
     simulator.add_clock(1e-6)
     simulator.add_testbench(serve)
     simulator.run()
-    return words, slots
+    return slices, slots
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5])
@@ -89,14 +90,14 @@ def test_encoder_matches_golden(config, signed, pause):
                  "pixels": pixels, "out_address": 1000, "out_pass_pitch": 300,
                  "out_pixel_pitch": 9, "signed_input": signed}
         octets = bytes((image & 255).flatten().tolist())
-        words, slots = run(config, layer, octets, pause, seed)
-        expected = encode(image, config.timesteps, passes, signed)
-        last = [channel == channels - 1 for channel in range(channels)] * (pixels * passes)
-        assert words == list(zip(expected.flatten().tolist(), last, strict=True))
+        slices, slots = run(config, layer, octets, pause, seed)
+        expected = encode(image, config.timesteps, passes, signed).flatten(0, -2).tolist()
+        wanted = [word_slices(words, config) for words in expected]
+        assert slices == [(part["words"], part["last"]) for parts in wanted for part in parts]
         assert [address for _, address in slots] == [
             1000 + 300 * one + 9 * pixel for one in range(passes) for pixel in range(pixels)]
         for pixel, (sent, _) in enumerate(slots):  # no pixel ends before its slot is known
-            assert sent <= pixel * channels + channels
+            assert sent < (pixel + 1) * len(wanted[0])
 
 
 def test_golden_encoder_refuses():

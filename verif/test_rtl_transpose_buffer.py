@@ -14,9 +14,14 @@ from spikeloom.rtl.config import FTPConfig
 from spikeloom.rtl.ftp.transpose_buffer import TransposeBuffer
 
 CONFIGS = {
-    "one_row": FTPConfig(timesteps=1, chunk=8, laggy_adders=8, tppes=1, max_fan_in=8),
-    "three_rows": FTPConfig(timesteps=4, chunk=8, laggy_adders=8, tppes=3, max_fan_in=8),
-    "longer_chunk": FTPConfig(timesteps=16, chunk=24, laggy_adders=8, tppes=4, max_fan_in=24),
+    "one_row": FTPConfig(timesteps=1, chunk=8, laggy_adders=8, beat_values=4, tppes=1,
+                         max_fan_in=8),
+    "single_words": FTPConfig(timesteps=4, chunk=8, laggy_adders=8, beat_values=1, tppes=2,
+                              max_fan_in=8),
+    "three_rows": FTPConfig(timesteps=4, chunk=8, laggy_adders=8, beat_values=8, tppes=3,
+                            max_fan_in=8),
+    "longer_chunk": FTPConfig(timesteps=16, chunk=24, laggy_adders=8, beat_values=4, tppes=4,
+                              max_fan_in=24),
 }
 QUIET = 30  # cycles without a transfer that no random stall lasts
 
@@ -34,13 +39,25 @@ class Tile:
             "drop_single": self.drop_single}}
             for column in range(columns) for row, words in self.words.items()]
 
-    def outputs(self, chunk):
-        """Return what the compressor takes: chunk by chunk, row by row."""
+    def _parts(self, config):
+        """Return the words of each slice, with its row and whether it is the row's last one."""
         columns = len(self.words[max(self.words)])
-        return [{"word": words[column], "row": row, "last": int(column == columns - 1),
-                 "drop_single": self.drop_single}
-                for start in range(0, columns, chunk) for row, words in self.words.items()
-                for column in range(start, min(start + chunk, columns))]
+        for start in range(0, columns, config.chunk):
+            for row, words in self.words.items():
+                block = words[start:start + config.chunk]
+                for place in range(0, len(block), config.beat_values):
+                    part = block[place:place + config.beat_values]
+                    yield row, part, start + place + len(part) == columns
+
+    def outputs(self, config):
+        """Return what the compressor takes: chunk by chunk, row by row."""
+        return [{"words": part + [0] * (config.beat_values - len(part)), "row": row,
+                 "last": int(last), "drop_single": self.drop_single}
+                for row, part, last in self._parts(config)]
+
+    def sizes(self, config):
+        """Return how many words each of the outputs has."""
+        return [len(part) for _, part, _ in self._parts(config)]
 
 
 def tile(rng, config, rows, columns):
@@ -62,14 +79,15 @@ class Trace:
 
     def note(self, taken, o_valid, o_ready, busy, payload):
         now = len(self.busy)
-        word = {name: int(payload[name]) for name in ("word", "row", "last", "drop_single")}
-        assert self.waiting is None or (o_valid and word == self.waiting), "output not held"
-        self.waiting = word if o_valid and not o_ready else None
+        output = {name: int(payload[name]) for name in ("row", "last", "drop_single")}
+        output["words"] = list(payload.words)
+        assert self.waiting is None or (o_valid and output == self.waiting), "output not held"
+        self.waiting = output if o_valid and not o_ready else None
         if taken:
             self.taken.append(now)
         if o_valid and o_ready:
             self.given.append(now)
-            self.outputs.append(word)
+            self.outputs.append(output)
         self.busy.append(busy)
 
     @property
@@ -77,9 +95,10 @@ class Trace:
         """Cycles since the last transfer."""
         return len(self.busy) - max([0, *self.taken[-1:], *self.given[-1:]])
 
-    def held(self):
+    def held(self, sizes):
         """Return for each cycle whether a word is held that was taken before."""
-        moves = [(now in self.taken) - (now in self.given) for now in range(len(self.busy))]
+        left = dict(zip(self.given, sizes, strict=True))
+        moves = [(now in self.taken) - left.get(now, 0) for now in range(len(self.busy))]
         return [int(count > 0) for count in itertools.accumulate(moves[:-1], initial=0)]
 
 
@@ -128,17 +147,18 @@ def test_transposes_tiles_of_all_sizes(config, gaps, stalls):
     tiles = [tile(rng, config, *size) for size in rng.sample(sizes, len(sizes))]
     trace = simulate(config, [word for each in tiles for word in each.inputs()],
                      gaps=gaps, stalls=stalls)
-    assert trace.outputs == [word for each in tiles for word in each.outputs(config.chunk)]
-    assert trace.busy == trace.held()
+    assert trace.outputs == [output for each in tiles for output in each.outputs(config)]
+    assert trace.busy == trace.held([size for each in tiles for size in each.sizes(config)])
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_latency_and_throughput(config):
     each = tile(random.Random(1), config, config.tppes, 4 * config.chunk)
     trace = simulate(config, each.inputs())
-    assert trace.given[0] - trace.taken[config.tppes * config.chunk - 1] == 2
-    for cycles in (trace.taken, trace.given):
-        assert {later - now for now, later in itertools.pairwise(cycles)} == {1}
+    assert {later - now for now, later in itertools.pairwise(trace.taken)} == {1}
+    block, slices = config.tppes * config.chunk, config.tppes * config.chunk_beats
+    assert trace.given == [taken + 2 + index for taken in trace.taken[block - 1::block]
+                           for index in range(slices)]
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
@@ -156,5 +176,5 @@ def test_reset_drops_both_blocks(blocks):
     count = int(blocks * config.tppes * config.chunk)
     each = tile(rng, config, 2, config.chunk + 3)
     trace = simulate(config, each.inputs(), before=dropped[:count])
-    assert trace.outputs == each.outputs(config.chunk)
-    assert trace.busy == trace.held()
+    assert trace.outputs == each.outputs(config)
+    assert trace.busy == trace.held(each.sizes(config))

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compressor: lane words in, fiber chunks out."""
 
-from amaranth import Array, Module, Mux, Signal, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,21 +15,22 @@ __all__ = ["Compressor", "compressor_input_layout", "fiber_layout"]
 
 
 def compressor_input_layout(config: FTPConfig) -> data.StructLayout:
-    """Return one position of an uncompressed fiber.
+    """Return a slice: ``V`` adjacent positions of an uncompressed fiber.
 
     Members
     -------
-    word : unsigned(T)
-        Lane word; zero if the neuron is silent.
+    words : data.ArrayLayout(unsigned(T), V)
+        Lane words, lowest position first; zero if the neuron is silent, and behind the end of
+        the fiber.
     row : range(P)
-        Fiber that the word belongs to; the same in all words of a chunk.
+        Fiber that the words belong to; the same in all slices of a chunk.
     last : unsigned(1)
-        Last position of the fiber.
+        Last slice of the fiber.
     drop_single : unsigned(1)
         Treat a word with fewer than two spikes as silent (LoAS, fine-tuned mode).
     """
     return data.StructLayout({
-        "word": unsigned(config.timesteps),
+        "words": data.ArrayLayout(unsigned(config.timesteps), config.beat_values),
         "row": index_range(config.tppes),
         "last": unsigned(1),
         "drop_single": unsigned(1),
@@ -65,8 +69,8 @@ class Compressor(wiring.Component):
 
     Equal in every bit to ``spikeloom.models.golden.compressor.compress``.
 
-    Latency: 2 cycles from the last position of a chunk to its last beat.
-    Throughput: 1 position per cycle.
+    Latency: 2 cycles from the last slice of a chunk to its last beat.
+    Throughput: 1 slice, ``V`` positions, per cycle.
     Back-pressure: a beat that waits on ``o`` stops ``i`` in the same cycle.
     Reset: synchronous; drops the chunk at work and sets all offsets to zero.
 
@@ -77,7 +81,7 @@ class Compressor(wiring.Component):
     Members
     -------
     i : In(stream.Signature(compressor_input_layout(config)))
-        One position of a fiber.
+        Slices of the uncompressed fibers.
     o : Out(stream.Signature(fiber_layout(config)))
         Beats of the compressed fibers.
     busy : Out(1)
@@ -98,11 +102,9 @@ class Compressor(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat_values = self.config.beat_values
-        position = Signal(range(self.config.chunk))
+        index = Signal(index_range(self.config.chunk_beats))  # of the slice in its chunk
         mask = Signal(self.config.chunk)
-        packed = Signal(data.ArrayLayout(unsigned(self.config.timesteps), beat_values))
-        filled = Signal(range(beat_values + 1))
+        packed = Signal.like(self.o.p.values)  # words of a beat under construction, else zero
         count = Signal(range(self.config.chunk + 1))
         row = Signal(index_range(self.config.tppes))
         last = Signal()
@@ -111,41 +113,52 @@ class Compressor(wiring.Component):
             Signal(offset_range(self.config), name=f"offset_{k}") for k in range(self.config.tppes)
         )
 
-        keep, advance, overflow = Signal(), Signal(), Signal()
-        word = self.i.p.word
-        single = (word & (word - 1)[:len(word)]) == 0
+        kept, used = Signal(self.config.beat_values), Signal(self.config.beat_values)
+        advance, overflow, end = Signal(), Signal(), Signal()
+        placed = self._place(m, kept, used)
         m.d.comb += [
-            keep.eq((word != 0) & ~(self.i.p.drop_single & single)),
+            *(used[k].eq(word.any() & ~ending) for k, word in enumerate(packed)),
+            overflow.eq((used & Cat(word.any() for word in placed)).any()),
+            end.eq(self.i.p.last | (index == self.config.chunk_beats - 1)),
             advance.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(advance),
-            self.busy.eq((position != 0) | ending | self.o.valid),
-            overflow.eq(self.i.valid & keep & (filled == beat_values)),
+            self.busy.eq((index != 0) | ending | self.o.valid),
         ]
-        with m.If(advance):
-            m.d.sync += [self.o.valid.eq(ending | overflow), ending.eq(0)]
-            m.d.sync += [
-                self.o.p.values.eq(packed), self.o.p.end.eq(ending), self.o.p.mask.eq(mask),
-                self.o.p.last.eq(last), self.o.p.offset.eq(offsets[row]), self.o.p.row.eq(row),
-            ]
         with m.If(advance & ending):
-            m.d.sync += offsets[row].eq(Mux(last, 0, offsets[row] + count))
-            m.d.sync += [packed.eq(0), filled.eq(0), mask.eq(0), count.eq(0)]
-        with m.If(advance & self.i.valid):
-            fresh = ending | overflow  # the beat under construction starts anew
-            place = Signal.like(filled)
-            end = self.i.p.last | (position == self.config.chunk - 1)
-            m.d.comb += place.eq(Mux(fresh, 0, filled))
+            m.d.sync += [offsets[row].eq(Mux(last, 0, offsets[row] + count)), mask.eq(0)]
+        with m.If(advance):
             m.d.sync += [
-                position.eq(Mux(end, 0, position + 1)), ending.eq(end),
-                row.eq(self.i.p.row), last.eq(self.i.p.last),
+                self.o.valid.eq(ending | overflow),
+                self.o.p.end.eq(ending), self.o.p.mask.eq(mask), self.o.p.last.eq(last),
+                self.o.p.offset.eq(offsets[row]), self.o.p.row.eq(row),
+                ending.eq(self.i.valid & end), row.eq(self.i.p.row), last.eq(self.i.p.last),
+                mask.word_select(index, len(kept)).eq(kept),
+                count.eq(Mux(ending, 0, count) + sum(kept)),
             ]
-            with m.If(keep):
-                m.d.sync += [
-                    mask.eq(Mux(ending, 0, mask) | (1 << position)[:self.config.chunk]),
-                    packed.eq(Mux(fresh, 0, packed.as_value())),
-                    count.eq(Mux(ending, 0, count) + 1), filled.eq(place + 1),
-                ]
-                for k in range(beat_values):
-                    with m.If(place == k):
-                        m.d.sync += packed[k].eq(word)
+            for k, word in enumerate(packed):  # where none waits, an overflow leaves zero
+                m.d.sync += self.o.p.values[k].eq(Mux(used[k] | ending, word, placed[k]))
+                m.d.sync += word.eq(Mux(used[k] ^ overflow, word, placed[k]))
+        with m.If(advance & self.i.valid):
+            m.d.sync += index.eq(Mux(end, 0, index + 1))
         return m
+
+    def _place(self, m: Module, kept, used) -> data.View:
+        """Place the words kept of a slice: behind those that wait, then from the beat's start."""
+        size = self.config.beat_values
+        placed = Signal.like(self.o.p.values)
+        place = Signal(size, name="place_0")  # one-hot, of the next word
+        m.d.comb += place.eq(Cat(~used[0] | used[-1],
+                                 (used[k - 1] & ~used[k] for k in range(1, size))))
+        terms: list[list[Value]] = [[] for _ in range(size)]
+        for k, word in enumerate(self.i.p.words):
+            following = Signal(size, name=f"place_{k + 1}")
+            several = reduce(or_, (word[t] & word[:t].any() for t in range(1, len(word))), Const(0))
+            m.d.comb += [
+                kept[k].eq(self.i.valid & Mux(self.i.p.drop_single, several, word.any())),
+                following.eq(Mux(kept[k], place.rotate_left(1), place)),
+            ]
+            for slot in range(size):
+                terms[slot].append(Mux(kept[k] & place[slot], word, 0))
+            place = following
+        m.d.comb += [placed[slot].eq(reduce(or_, terms[slot])) for slot in range(size)]
+        return placed

@@ -29,7 +29,7 @@ class FTPArray(wiring.Component):
     ``plif`` and ``compress``.
 
     Latency: that of `TPPE`, then 1 cycle to ``o_psums``; a block of up to ``C`` columns
-    leaves on ``o`` when it is complete, row after row.
+    leaves on ``o`` when it is complete, row after row, ``V`` columns per cycle.
     Throughput: `P` times that of `TPPE`, at most 1 output neuron (all timesteps) per cycle.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
     Reset: synchronous; forgets everything and clears ``error`` and ``counters``.

@@ -21,7 +21,7 @@ class OutputLane(wiring.Component):
     Same result as ``spikeloom.models.golden.plif.plif`` followed by ``compress``.
 
     Latency: 0 cycles to ``o_psums``; a block of up to ``C`` columns leaves on ``o`` when it is
-    complete, row after row.
+    complete, row after row, ``V`` columns per cycle.
     Throughput: 1 output neuron (all timesteps) per cycle.
     Back-pressure: either output may wait, then ``i`` stops; nothing is lost.
     Reset: synchronous; drops all neurons.

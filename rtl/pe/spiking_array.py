@@ -41,7 +41,7 @@ class SpikingArray(wiring.Component):
     this component lists its attribute ``shared``.
 
     Latency: that of `Element`, then 1 cycle to ``o_psums``; a block of up to ``C`` columns
-    leaves on ``o`` when it is complete, row after row.
+    leaves on ``o`` when it is complete, row after row, ``V`` columns per cycle.
     Throughput: `P` times that of `Element`, at most 1 output neuron (all timesteps) per cycle
     and lane.
     Back-pressure: any output may wait, any input may pause; nothing is lost.

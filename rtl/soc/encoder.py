@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from ..ftp.compressor import compressor_input_layout
+from ..ftp.layouts import index_range
 from .descriptor import descriptor_layout
 from .memory_port import ADDRESS_BITS, ReadClient
 from .tiles import slots_layout
@@ -24,8 +25,9 @@ class Encoder(wiring.Component):
 
     Equal in every bit to ``spikeloom.models.golden.encoder.encode``.
 
-    Latency: that of the memory, then 1 cycle. Throughput: 1 integer per cycle.
-    Back-pressure: a word or a slot that waits stops reading; nothing is lost.
+    Latency: that of the memory, then 1 cycle from the last integer of a slice.
+    Throughput: 1 integer per cycle.
+    Back-pressure: a slice or a slot that waits stops reading; nothing is lost.
     Reset: synchronous; forgets the image.
 
     Parameters
@@ -43,7 +45,7 @@ class Encoder(wiring.Component):
     memory : Out(ReadClient(config))
         Where the image is.
     o : Out(stream.Signature(compressor_input_layout(config)))
-        Lane words, pixel by pixel, pass by pass; ``last`` ends a pixel.
+        Slices of lane words, pixel by pixel, pass by pass; ``last`` ends a pixel.
     o_slots : Out(stream.Signature(slots_layout(config)))
         Where each pixel goes.
     busy : Out(1)
@@ -80,6 +82,7 @@ class Encoder(wiring.Component):
         passes = Signal(8)             # done
         shift = Signal(range(16 + timesteps))
         channel, pixel = Signal(16), Signal(32)
+        lane = Signal(index_range(self.config.beat_values))  # in the slice
         octet = Signal(range(self.config.memory_bits // 8))
         pass_address, address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
 
@@ -97,21 +100,27 @@ class Encoder(wiring.Component):
             free.eq(~self.o.valid | self.o.ready),
             take.eq(reading & requested & word.valid & free
                     & (slot_sent | self.o_slots.ready | (channel + 1 != layer.channels))),
+            lane.eq(channel[:(self.config.beat_values - 1).bit_length()]),
             pixel_end.eq(take & (channel + 1 == layer.channels)),
             pass_end.eq(pixel_end & (pixel + 1 == layer.pixels)),
             word.ready.eq(take & ((octet == self.config.memory_bits // 8 - 1) | pass_end)),
             self.busy.eq(reading | self.o.valid),
         ]
         with m.If(free):
-            m.d.sync += self.o.valid.eq(take)
+            m.d.sync += self.o.valid.eq(
+                pixel_end | (take & (lane == self.config.beat_values - 1)))
         with m.If(request.valid & request.ready):
             m.d.sync += requested.eq(1)
         with m.If(self.o_slots.valid & self.o_slots.ready):
             m.d.sync += slot_sent.eq(1)
+        for index, target in enumerate(self.o.p.words):
+            with m.If(take & (lane == index)):
+                m.d.sync += target.eq(integer >> shift)
+            with m.Elif(take & (lane == 0)):
+                m.d.sync += target.eq(0)
         with m.If(take):
             m.d.sync += [
-                self.o.p.word.eq(integer >> shift), self.o.p.row.eq(0),
-                self.o.p.last.eq(pixel_end), self.o.p.drop_single.eq(0),
+                self.o.p.row.eq(0), self.o.p.last.eq(pixel_end), self.o.p.drop_single.eq(0),
                 octet.eq(Mux(pass_end, 0, octet + 1)),
                 channel.eq(Mux(pixel_end, 0, channel + 1)),
             ]

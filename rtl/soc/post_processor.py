@@ -28,14 +28,14 @@ class PostProcessor(wiring.Component):
 
     Bit planes are combined, bias, scale and residual applied; then neurons fire, are pooled and
     compressed (``SPIKES``), integers are split into lane words and compressed (``INTEGERS``), or
-    logits are read out (``READOUT``). In an ``ENCODE`` step words come on ``i_encoded`` and are
+    logits are read out (``READOUT``). In an ``ENCODE`` step slices come on ``i_encoded`` and are
     compressed. A layer may follow when the one before has left, all of it.
 
     Equal in every bit to ``spikeloom.models.golden.post_processor.post_process``.
 
     Latency: 12 cycles (9 without ``config.requantize``) from the last neuron of a tile of one row
     and one column to its fiber, for readout 7 (4).
-    Throughput: 1 neuron (all timesteps) or 1 encoded word per cycle; 1 lane word per cycle for
+    Throughput: 1 neuron (all timesteps) or 1 encoded slice per cycle; 1 lane word per cycle for
     ``INTEGERS``; 1 logit per cycle and 1 cycle for the index.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
     Reset: synchronous, as ``clear``; forgets everything.
@@ -57,7 +57,7 @@ class PostProcessor(wiring.Component):
     i_residual : In(stream.Signature(residuals_layout(config)))
         With ``flags.residual_in``, what to add to each neuron.
     i_encoded : In(stream.Signature(compressor_input_layout(config)))
-        Lane words of an ``ENCODE`` step.
+        Slices of lane words of an ``ENCODE`` step.
     o : Out(stream.Signature(fiber_layout(config)))
         Fibers of the windows of each tile, interleaved chunk by chunk.
     o_residual : Out(stream.Signature(residuals_layout(config)))
