@@ -6,7 +6,7 @@ VENV := .venv/bin/python
 OPTIONS = $(if $(CONFIG),--config $(CONFIG)) $(foreach text,$(SET),--set $(text))
 export PYTHON
 
-.PHONY: help dev test sim regress verilog train lint clean
+.PHONY: help dev test sim regress bench verilog train lint clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -22,6 +22,11 @@ sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG
 
 regress: .venv/sim.stamp  ## Run all networks on the RTL, with more images (IMAGES)
 	@$(VENV) -m spikeloom.verif.regress $(if $(IMAGES),--images $(IMAGES))
+
+bench: .venv/bench.stamp  ## Compare processing elements on a trace (TRACE, GEOMETRY, PES, BANDWIDTH, QUICK=1)
+	@$(VENV) -m spikeloom.verif.benchmark $(if $(TRACE),--trace $(TRACE)) \
+		$(if $(GEOMETRY),--geometry $(GEOMETRY)) $(if $(PES),--pes $(PES)) \
+		$(if $(BANDWIDTH),--bandwidth $(BANDWIDTH)) $(if $(QUICK),--quick)
 
 verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
 	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)

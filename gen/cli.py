@@ -4,7 +4,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,8 @@ _Overrides = Annotated[tuple[str, ...],
                        Parameter(name="--set", negative="", show_default=False)]
 
 _WITH_REGISTERS = "accelerator"  # the unit whose registers software sees
+
+_GROUP = "spikeloom.commands"  # entry points of further commands, each as `main` here
 
 _app = App(name="spikeloom", help="Spiking neural networks as verified hardware.",
            version=version("spikeloom"), result_action="return_value")
@@ -166,6 +168,23 @@ def compile_program(
     return 0
 
 
+def _further_command(entry: EntryPoint) -> App:
+    """Return a command that hands all its words to what is installed under its name."""
+    command = App(name=entry.name, help=f"See spikeloom {entry.name} --help.", help_flags=[],
+                  version_flags=[])
+
+    @command.default
+    def run(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+        try:
+            command_main = entry.load()
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"command {entry.name} needs the package {error.name}, which is "
+                              "not installed") from None
+        return command_main(words)
+
+    return command
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return 2, with one line on stderr, if the user is to mend a thing.
 
@@ -174,6 +193,9 @@ def main(words: Sequence[str] | None = None) -> int:
     words : Sequence[str]
         Without the command's name; those that Python was started with if None.
     """
+    for entry in sorted(entry_points(group=_GROUP)):
+        if entry.name not in _app:
+            _app.command(_further_command(entry))
     try:
         return _app(sys.argv[1:] if words is None else words,
                     exit_on_error=False, print_error=False) or 0

@@ -5,13 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from ..models.golden.ftp_array import ftp_matmul
+from ..models.golden.lane_word import unpack
 from ..models.golden.plif import LIF
 from ..models.golden.row_dealer import deal
 from ..rtl.config import ArrayConfig, FTPConfig
+from .accounting.workload import Workload
 
-__all__ = ["LaneTile", "Layer", "Tile", "array_tiles"]
+__all__ = ["QUANTILE", "LaneTile", "Layer", "Tile", "array_tiles", "as_layer"]
+
+QUANTILE = 0.8  # of the psums of a layer: its threshold, if nothing is known of its neurons
+_WIDEST = 32    # bits of a psum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,6 +100,23 @@ class Tile:
         places = self.places - inside * lane_rows
         mine = (places >= 0) & (places < lane_rows)
         return LaneTile(rows=self.rows[mine], places=places[mine], columns=self.columns[group])
+
+
+def as_layer(workload: Workload) -> Layer:
+    """Return a workload with neurons behind it.
+
+    They do not leak, are reset to zero, and outputs with a single spike are dropped, as in LoAS's
+    fine-tuned mode. Bias and threshold are the workload's; if it has none, 0 and the `QUANTILE`
+    of its psums, but at least 1.
+    """
+    threshold, columns = workload.threshold, workload.columns
+    if threshold is None:
+        psums = ftp_matmul(unpack(workload.words, workload.timesteps), workload.weights, _WIDEST)
+        threshold = max(1, int(np.quantile(psums.numpy(), QUANTILE)))
+    return Layer(name=workload.name, words=workload.words, weights=workload.weights,
+                 bias=torch.full((columns,), workload.bias or 0),
+                 threshold=torch.full((columns,), threshold),
+                 lif=LIF(shift=0), drop_single=True, pixels=workload.pixels)
 
 
 def array_tiles(layer: Layer, config: FTPConfig) -> Iterator[Tile]:

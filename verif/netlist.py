@@ -1,28 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthesis of an emitted unit: its netlist, its cells, and the state that got lost on the way."""
 
-import hashlib
 import json
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .build import Design, locked
-from .toolchain import package_folder, run
+from .toolchain import package_folder
+from .yosys import EXTRA, run_yosys
 
 __all__ = ["Netlist", "synthesize"]
 
-_SHELL = """
-import sys
-from pyosys import libyosys
-design = libyosys.Design()
-for command in open(sys.argv[1]).read().splitlines():
-    design.run_pass(command)
-"""
 _LATCHES = re.compile(r"\$_?(dlatch|adlatch|sr|DLATCH|SR)")
 # Bits of one vector depend on each other; a few transactions do not repay an optimizing compiler.
 _ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT",
@@ -71,7 +62,7 @@ def synthesize(unit: str, verilog: str, folder: Path) -> Netlist:
         folder / name for name in ("unit.v", "declared.json", "reduced.json", "mapped.json",
                                    f"{unit}.v"))
     with locked(folder):
-        _yosys(folder, source, verilog, [
+        run_yosys(source, verilog, [
             f"read_verilog {source}", f"hierarchy -check -top {unit}", "proc", "flatten",
             "check -assert", f"write_json {declared}", "design -save declared",
             f"synth -run coarse:fine -top {unit}", "opt -full", f"write_json {reduced}",
@@ -82,27 +73,12 @@ def synthesize(unit: str, verilog: str, folder: Path) -> Netlist:
         ])
     before, after, final = (json.loads(path.read_text())["modules"][unit]
                             for path in (declared, reduced, mapped))
-    models = package_folder("pyosys", "dev") / "share" / "ice40" / "cells_sim.v"
+    models = package_folder("pyosys", EXTRA) / "share" / "ice40" / "cells_sim.v"
     return Netlist(
         Design(top=unit, verilog=result.read_text(), libraries=(models,), arguments=_ARGUMENTS),
         Counter(cell["type"] for cell in final["cells"].values()),
         _latches(before) + _latches(final), _lost(before, after),
         [name for name, bits in _memories(before).items() if _memories(after).get(name) != bits])
-
-
-def _yosys(folder: Path, source: Path, verilog: str, commands: list[str]) -> None:
-    """Run ``commands`` on ``verilog``, unless that was done before."""
-    script, log, done = (folder / name for name in ("script.ys", "yosys.log", "done"))
-    text = "\n".join(commands) + "\n"
-    key = hashlib.sha256("\0".join([verilog, text, version("pyosys")]).encode()).hexdigest()
-    if done.exists() and done.read_text() == key:
-        return
-    done.unlink(missing_ok=True)
-    log.unlink(missing_ok=True)
-    source.write_text(verilog)
-    script.write_text(text)
-    run([sys.executable, "-c", _SHELL, str(script)], log)
-    done.write_text(key)
 
 
 def _latches(module: Module) -> list[str]:

@@ -9,6 +9,7 @@ import json
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from .toolchain import ToolError, environment
 
 __all__ = ["BenchFailure", "Run", "emitted", "main", "run_bench", "simulation_variables"]
 
+_EMITTING = threading.Lock()  # elaboration is not made for several threads
 _TIME_LIMIT = 900  # seconds of one run; a bench gives up by itself long before
 
 
@@ -97,7 +99,8 @@ def emitted(unit: str, config: FTPConfig) -> str:
     path = OUT / "emitted" / f"{unit}-{config.hash()}-{key}.v"
     with locked(path.with_suffix("")):
         if not path.exists():
-            write_whole(path, emit(unit, config).verilog)
+            with _EMITTING:
+                write_whole(path, emit(unit, config).verilog)
     return path.read_text()
 
 

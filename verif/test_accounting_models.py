@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accounting models: counted on paper, held to closed forms and to one another."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -23,7 +25,8 @@ def sparse(spikes, weights, timesteps=1, taps=1):
         words[key] = word
     for key, weight in weights.items():
         matrix[key] = weight
-    return Workload(name="w", words=words, weights=matrix, timesteps=timesteps, taps=taps)
+    return Workload(name="w", words=words, weights=matrix, timesteps=timesteps,
+                    pixels=torch.zeros((rows, taps), dtype=torch.int64))
 
 
 def random_workload(seed, rows=37, positions=300, columns=70, timesteps=3):
@@ -178,7 +181,7 @@ def test_channel_major_moves_no_match():
     assert other.weights[:, 0].tolist() == [1, 4, 2, 5, 3, 6]
     assert other.words.shape == work.words.shape
     unlike = random_workload(1)
-    unlike = Workload(name="w", words=unlike.words, weights=unlike.weights, timesteps=3, taps=4)
+    unlike = dataclasses.replace(unlike, pixels=torch.zeros((37, 4), dtype=torch.int64))
     other = unlike.channel_major()
     assert (other.matches, other.pairs) == (unlike.matches, unlike.pairs)
     assert torch.equal(other.words @ other.weights, unlike.words @ unlike.weights)
@@ -188,11 +191,13 @@ def test_channel_major_moves_no_match():
 @pytest.mark.parametrize("change, message", [
     ({"weights": torch.ones(6, 1)}, "weights must have 4 rows, .* not 6"),
     ({"words": torch.ones(4)}, r"words must be of rank 2, not of shape \(4,\)"),
-    ({"taps": 3}, r"taps must divide the positions \(4\), not be 3"),
+    ({"pixels": torch.zeros(2, 3)}, r"taps must divide the positions \(4\), not be 3"),
+    ({"pixels": torch.zeros(3, 2)}, "pixels must have 2 rows, as words, not 3"),
+    ({"pixels": torch.zeros(2)}, r"pixels must be of rank 2, not of shape \(2,\)"),
     ({"words": torch.full((2, 4), 4)}, r"words must be in 0\.\.3, not 4"),
 ])
 def test_workload_refuses(change, message):
     fields = {"name": "w", "words": torch.ones((2, 4), dtype=torch.int64), "timesteps": 2,
-              "weights": torch.ones((4, 1), dtype=torch.int64), "taps": 2}
+              "weights": torch.ones((4, 1), dtype=torch.int64)}
     with pytest.raises(GoldenError, match=message):
         Workload(**fields | change)

@@ -31,14 +31,17 @@ def layer(name, bound, cycles, exact=True):
         name=name, bound=bound, accounting={design: 2 * bound for design in ACCOUNTING},
         dram_bytes={"loas": {"weight_values": bound, "partial_sums": 1}},
         pes={"scan": Element(cycles=cycles, adders=64, exact=exact, luts=1200, ffs=900, brams=4,
-                             fmax_mhz=100.0, activity={"add": bound, "wait": cycles - bound}),
+                             fmax_mhz=100.0, array_luts=1500, dram_bytes={"weights": 7},
+                             activity={"add": bound, "wait": cycles - bound},
+                             events={"add_32_bit": 5000}, energy_pj={"add_32_bit": 500.0},
+                             mismatch="" if exact else f"layer {name}: wrong"),
              "bcast": Element(cycles=cycles + 1, adders=256, exact=True)})
 
 
 @pytest.fixture
 def results():
     layers = [layer("conv2", 1000, 1200), layer("conv3", 3000, 3300, exact=False)]
-    return Results(trace="net", elements=16, notes=["weights at random"], layers=layers,
+    return Results(trace="net", elements=16, timesteps=4, notes=["at random"], layers=layers,
                    total=total(layers))
 
 
@@ -56,6 +59,8 @@ def test_total(results):
     scan = results.total.pes["scan"]
     assert (scan.cycles, scan.adders, scan.luts, scan.exact) == (4500, 64, 1200, False)
     assert scan.activity == {"add": 4000, "wait": 500}
+    assert (scan.dram_bytes, scan.events) == ({"weights": 14}, {"add_32_bit": 10000})
+    assert (scan.energy_pj, scan.mismatch) == ({"add_32_bit": 1000.0}, "layer conv3: wrong")
     assert results.total.pes["bcast"].cycles == 4502
     del results.layers[1].pes["bcast"]
     assert list(total(results.layers).pes) == ["scan"]
@@ -86,20 +91,36 @@ def test_results_refused(results, field, value, message):
 
 def test_cycles_table(results):
     lines = printed(report.cycles_table(results))
-    assert "match bound bound 1,000 3,000 4,000 1.00" in lines
-    assert "SparTen accounting 2,000 6,000 8,000 2.00" in lines
-    assert "scan simulation 1,200 3,300 4,500 1.12" in lines
-    assert "weights at random" in lines
+    assert "cycles, net, 16 elements" in lines
+    assert "match bound bound 1,000 3,000 4,000" in lines
+    assert "SparTen accounting 2,000 6,000 8,000" in lines
+    assert "scan simulation 1,200 3,300 4,500" in lines
+
+
+def test_ratios_table(results):
+    lines = printed(report.ratios_table(results))
+    assert "match bound bound 1.00 1.00 1.00" in lines
+    assert "SparTen accounting 2.00 2.00 2.00" in lines
+    assert "scan simulation 1.20 1.10 1.12" in lines
 
 
 def test_hardware_table(results):
     lines = printed(report.hardware_table(results))
-    assert "scan wrong 4,500 64 1,200 900 4 100.0 0.045" in lines  # 4500 / 100 MHz = 45 us
-    assert "bcast exact 4,502 256 - - - - -" in lines
+    assert "scan wrong 4,500 64 1,200 900 4 1,500 100.0 0.045" in lines  # 4500 / 100 MHz = 45 us
+    assert "bcast exact 4,502 256 - - - - - -" in lines
 
 
 def test_traffic_table(results):
-    assert "LoAS 4,000 2 4,002" in printed(report.traffic_table(results))
+    lines = printed(report.traffic_table(results))
+    assert "LoAS accounting 4,000 0 0 2 4,002" in lines
+    assert "scan simulation 14 0 0 0 14" in lines
+    assert not any(line.startswith(("bcast", "SparTen")) for line in lines)
+
+
+def test_energy_table(results):
+    lines = printed(report.energy_table(results))
+    assert "element add 32 bit total" in lines
+    assert "scan 1.0 1.0" in lines and "bcast 0.0 0.0" in lines
 
 
 @pytest.mark.parametrize("suffix, magic", [(".png", b"\x89PNG"), (".svg", b"<?xml")])
@@ -130,7 +151,7 @@ def test_draw_without_simulation(results, tmp_path):
         one.accounting.clear()
         one.bound = 0
     report.draw(results, tmp_path / "bound.png")
-    assert "match bound bound 0 0 0 -" in printed(report.cycles_table(results))
+    assert "match bound bound - - -" in printed(report.ratios_table(results))
 
 
 def test_energy():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from spikeloom.models.golden.ftp_array import ftp_matmul
+from spikeloom.models.golden.lane_word import pack
 from spikeloom.verif.accounting.trace import TraceError, load_trace
 
 CONV = """
@@ -51,6 +52,12 @@ def test_lowering_is_the_convolution(files):
     assert torch.equal(work.weights[:4], torch.from_numpy(weight[:, :, 0, 0]).T.long())
     assert torch.equal(work.channel_major().weights,
                        torch.from_numpy(weight).flatten(1).T.long())
+    # Each tap's positions are the channels of its pixel, or nothing where it is padding.
+    maps = pack(torch.from_numpy(maps)).flatten(1).T  # pixel, channel
+    taps = work.words.reshape(work.rows, 6, 4)
+    inside = work.pixels >= 0
+    assert work.pixels.shape == (work.rows, 6) and not taps[~inside].any() and not inside.all()
+    assert torch.equal(taps[inside], maps[work.pixels[inside]])
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (5, 8, 1, 1)])
@@ -60,6 +67,8 @@ def test_linear_layer(files, shape):
                               {"fc_weight": weight}, fc_input=spikes(4, 8).astype(np.float32)))
     (work,) = trace.workloads
     assert (work.rows, work.positions, work.columns, work.timesteps) == (1, 8, 5, 4)
+    assert work.pixels.tolist() == [[0]]
+    assert (work.bias, work.threshold) == (None, None)
     assert torch.equal(work.weights, torch.from_numpy(weight.reshape(5, 8)).T)
     assert torch.equal(work.spikes[:, 0], torch.from_numpy(spikes(4, 8)).bool())
 
@@ -97,6 +106,8 @@ ONE = '[[layers]]\nname = "a"\nchannels = 2\n'
     (ONE + "nonzeros = 1\nkernel = 0", r"a: kernel must be an int in 1\.\.255, not 0"),
     (ONE + "nonzeros = 1\nkernel = [1, 300]", r"a: kernel must be an int in 1\.\.255, not 300"),
     (ONE + "nonzeros = 1\nkernel = 'x'", r"got `str`.*kernel"),
+    (ONE + "nonzeros = 1\nbias = 32768", r"a: bias must be an int in -32768\.\.32767, not 32768"),
+    (ONE + "nonzeros = 1\nthreshold = 1.5", r"got `float`.*threshold"),
     (ONE + "nonzeros = 1\nstride = 0", r"a: stride must be an int in 1\.\.255, not 0"),
     (ONE + "nonzeros = 1\npadding = -1", r"a: padding must be an int in 0\.\.255, not -1"),
     (ONE + "nonzeros = 1\nkernel = 9", r"a: kernel must be an int in 1\.\.4, not 9"),

@@ -77,3 +77,13 @@ def test_help_lists_every_target(root):
     makefile = (root / "Makefile").read_text()
     phony = makefile.split(".PHONY:")[1].splitlines()[0].split()
     assert [line.split(":")[0].removeprefix("make ") for line in text.splitlines()] == phony
+
+
+def test_bench_takes_options(root):
+    text = subprocess.run(["make", "-n", "bench", "QUICK=1", "PES=scan,loas", "BANDWIDTH=8",
+                           "TRACE=a.npz", "GEOMETRY=b.toml"], cwd=root, capture_output=True,
+                          text=True, check=True).stdout
+    words = text.replace("\\\n", " ").split()
+    assert words[words.index("-m"):] == [
+        "-m", "spikeloom.verif.benchmark", "--trace", "a.npz", "--geometry", "b.toml",
+        "--pes", "scan,loas", "--bandwidth", "8", "--quick"]

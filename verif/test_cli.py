@@ -4,9 +4,13 @@
 import json
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
+from importlib.metadata import EntryPoint
 
 import pytest
 
+from spikeloom.gen import cli
 from spikeloom.gen.cli import main
 from spikeloom.gen.files import write_whole
 
@@ -68,6 +72,34 @@ def test_mistakes(spikeloom, tmp_path, words, text):
     assert (status, out) == (2, "")
     assert err.startswith("spikeloom: ") and err.count("\n") == 1 and text in err
     assert not list(tmp_path.iterdir()), "nothing may be written"
+
+
+def test_further_commands(spikeloom, monkeypatch):
+    """What is installed under an entry point gets all words behind its name, and is listed."""
+    given = []
+    entries = [EntryPoint("stub", "spikeloom.stub:main", cli._GROUP),
+               EntryPoint("lame", "spikeloom.nowhere:main", cli._GROUP)]
+    monkeypatch.setattr(cli, "entry_points", lambda group: entries)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: (
+        import_module("spikeloom.nowhere") if self.name == "lame" else
+        lambda words: given.append(words) or 3))
+    assert spikeloom("stub", "--images", "2", "--help", "a") == (3, "", "")
+    assert given == [("--images", "2", "--help", "a")]
+    status, out, err = spikeloom("lame")
+    assert (status, out) == (2, "") and err == (
+        "spikeloom: command lame needs the package spikeloom.nowhere, which is not installed\n")
+    status, out, _ = spikeloom("--help")
+    assert status == 0 and "See spikeloom stub --help." in out
+
+
+def test_declared_commands_exist(root):
+    if not (root / "pyproject.toml").exists():
+        pytest.skip("an installed package, not a checkout")
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    declared = project["entry-points"][cli._GROUP]
+    assert set(declared) == {"bench", "sim"}
+    for name, value in declared.items():
+        assert callable(EntryPoint(name, value, cli._GROUP).load())
 
 
 def test_help_and_version():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results as tables for a terminal and as a bar chart; needs the extra ``bench``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -11,47 +11,72 @@ from rich.table import Table
 
 from .results import Layer, Results
 
-__all__ = ["LABELS", "cycles_table", "draw", "hardware_table", "traffic_table"]
+__all__ = ["LABELS", "cycles_table", "draw", "energy_table", "hardware_table", "ratios_table",
+           "traffic_table"]
 
 LABELS = {"bound": "match bound", "loas": "LoAS", "sparten": "SparTen", "gospa": "GoSPA",
           "gamma": "Gamma"}
+_TRAFFIC = {"weights": ("weights", "weight_values", "weight_bitmask"),
+            "spikes": ("spikes", "spike_words", "spike_bitmask"),
+            "output": ("output", "write_back"), "partial sums": ("partial_sums",)}
 
 
 def cycles_table(results: Results) -> Table:
-    """Return the cycles of every design in every layer, and how far each is from the bound."""
-    table = Table("design", "counted by", title=f"cycles, {results.trace}, {results.elements} "
-                  "elements", box=box.SIMPLE, caption="\n".join(results.notes))
-    for heading in (*(layer.name for layer in results.layers), "total", "x bound"):
-        table.add_column(heading, justify="right")
+    """Return the cycles of every design in every layer."""
+    table = _table(results, "cycles", "design", "counted by", headings=_layers(results))
     for kind, name in _designs(results.total):
         cells = [_cycles(layer, kind, name) for layer in (*results.layers, results.total)]
-        table.add_row(_label(kind, name), kind, *(f"{count:,}" for count in cells),
-                      _ratio(cells[-1], results.total.bound))
+        table.add_row(_label(kind, name), kind, *(f"{count:,}" for count in cells))
+    return table
+
+
+def ratios_table(results: Results) -> Table:
+    """Return the cycles of every design as multiples of the match bound."""
+    table = _table(results, "cycles / match bound", "design", "counted by",
+                   headings=_layers(results))
+    for kind, name in _designs(results.total):
+        table.add_row(_label(kind, name), kind, *(
+            _ratio(_cycles(layer, kind, name), layer.bound)
+            for layer in (*results.layers, results.total)))
     return table
 
 
 def traffic_table(results: Results) -> Table:
-    """Return the DRAM bytes of the designs that are accounted, by kind, over all layers."""
-    designs = results.total.dram_bytes
-    table = Table("design", title=f"DRAM bytes, {results.trace}, modelled", box=box.SIMPLE)
-    kinds = list(next(iter(designs.values()), {}))
-    for heading in (*(kind.replace("_", " ") for kind in kinds), "total"):
-        table.add_column(heading, justify="right")
-    for name, traffic in designs.items():
-        counts = [*traffic.values(), sum(traffic.values())]
-        table.add_row(LABELS.get(name, name), *(f"{count:,}" for count in counts))
+    """Return the DRAM bytes of all designs, by kind, over all layers."""
+    table = _table(results, "DRAM bytes", "design", "counted by", headings=[*_TRAFFIC, "total"])
+    for kind, name in _designs(results.total):
+        total = results.total
+        traffic = (total.pes[name].dram_bytes if kind == "simulation"
+                   else total.dram_bytes.get(name, {}))
+        if traffic:
+            counts = [sum(traffic.get(part, 0) for part in parts) for parts in _TRAFFIC.values()]
+            table.add_row(_label(kind, name), kind,
+                          *(f"{count:,}" for count in (*counts, sum(traffic.values()))))
+    return table
+
+
+def energy_table(results: Results) -> Table:
+    """Return the energy of the events that are counted of each simulated kind, in nanojoules."""
+    pes = results.total.pes
+    kinds = list(dict.fromkeys(event for pe in pes.values() for event in pe.energy_pj))
+    table = _table(results, "nJ of counted events", "element", headings=[
+        *(kind.replace("_", " ") for kind in kinds), "total"])
+    for name, pe in pes.items():
+        energies = [pe.energy_pj.get(kind, 0) for kind in kinds]
+        table.add_row(name, *(f"{energy / 1000:,.1f}" for energy in (*energies, sum(energies))))
     return table
 
 
 def hardware_table(results: Results) -> Table:
     """Return what each simulated kind of element costs, and whether its results were exact."""
-    table = Table("element", title="hardware of all elements", box=box.SIMPLE)
-    for heading in ("results", "cycles", "adders", "LUTs", "FFs", "BRAMs", "fmax MHz", "time ms"):
-        table.add_column(heading, justify="right")
+    table = _table(results, "hardware of all elements", "element", headings=[
+        "results", "cycles", "adders", "LUTs", "FFs", "BRAMs", "array LUTs", "fmax MHz",
+        "time ms"])
     for name, pe in results.total.pes.items():
         time = f"{pe.cycles / pe.fmax_mhz / 1000:,.3f}" if pe.fmax_mhz else "-"
+        cells = (pe.adders, pe.luts, pe.ffs, pe.brams, pe.array_luts)
         table.add_row(name, "[green]exact[/]" if pe.exact else "[red]wrong[/]",
-                      f"{pe.cycles:,}", *map(_optional, (pe.adders, pe.luts, pe.ffs, pe.brams)),
+                      f"{pe.cycles:,}", *map(_optional, cells),
                       "-" if pe.fmax_mhz is None else f"{pe.fmax_mhz:.1f}", time)
     return table
 
@@ -73,6 +98,19 @@ def draw(results: Results, path: Path) -> None:
     if active:
         _draw_activity(panels[1], results.total)
     figure.savefig(path)
+
+
+def _table(results: Results, what: str, *names: str, headings: Iterable[str]) -> Table:
+    """Return an empty table: columns of text, then columns of numbers."""
+    table = Table(*names, box=box.SIMPLE,
+                  title=f"{what}, {results.trace}, {results.elements} elements")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _layers(results: Results) -> list[str]:
+    return [*(layer.name for layer in results.layers), "total"]
 
 
 def _draw_cycles(axes: Axes, results: Results) -> None:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,14 +27,26 @@ class Element(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ----------
     cycles : int
     adders : int
-        Of all elements together.
+        Of all elements together: weights that can be added into the sum of one timestep in one
+        cycle.
     exact : bool
         Whether every result was that of the golden model.
     luts, ffs, brams : int or None
         Of all elements after synthesis; None if not measured.
     fmax_mhz : float or None
+        Of one element by itself.
+    array_luts, array_ffs, array_brams : int or None
+        Of the whole array: elements, output lanes and what lies between.
     activity : dict
-        Cycles or events by name, for instance of an element that adds, waits, drains.
+        Element cycles by what went on in them.
+    dram_bytes : dict
+        Bytes by kind.
+    events : dict
+        How often what costs energy happened, by its name in `energy.load_table`.
+    energy_pj : dict
+        Energy of each of them.
+    mismatch : str
+        The first one; empty if all was exact.
     """
 
     cycles: int
@@ -44,7 +56,14 @@ class Element(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ffs: int | None = None
     brams: int | None = None
     fmax_mhz: float | None = None
+    array_luts: int | None = None
+    array_ffs: int | None = None
+    array_brams: int | None = None
     activity: dict[str, int] = {}
+    dram_bytes: dict[str, int] = {}
+    events: dict[str, int] = {}
+    energy_pj: dict[str, float] = {}
+    mismatch: str = ""
 
 
 class Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -78,6 +97,9 @@ class Results(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     trace : str
     elements : int
         Processing elements of each design.
+    timesteps : int
+    bandwidth : int or None
+        Bytes per cycle of the memory of what was simulated.
     notes : list of str
     layers : list of Layer
     total : Layer
@@ -86,9 +108,11 @@ class Results(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     trace: str
     elements: int
+    timesteps: int
     notes: list[str]
     layers: list[Layer]
     total: Layer
+    bandwidth: int | None = None
 
 
 def account(trace: Trace, elements: int = 16) -> Results:
@@ -107,12 +131,12 @@ def account(trace: Trace, elements: int = 16) -> Results:
             dram_bytes={name: design.traffic(workload, elements).as_dict()
                         for name, design in ACCOUNTING.items()}))
     notes = [*trace.notes, "accounting: K is channel-major, as in its authors' simulations"]
-    return Results(trace=trace.name, elements=elements, notes=notes, layers=layers,
-                   total=total(layers))
+    return Results(trace=trace.name, elements=elements, timesteps=trace.timesteps, notes=notes,
+                   layers=layers, total=total(layers))
 
 
 def total(layers: Iterable[Layer]) -> Layer:
-    """Add up layers: cycles, traffic and activity; hardware as of the first layer.
+    """Add up layers: cycles, traffic, activity, energy; hardware as of the first layer.
 
     A kind is exact if it is so in every layer. A kind or design that misses in a layer has no
     total.
@@ -137,14 +161,19 @@ def _total_element(parts: list[Element]) -> Element:
     return msgspec.structs.replace(
         parts[0], cycles=sum(part.cycles for part in parts),
         exact=all(part.exact for part in parts),
-        activity=_sums(part.activity for part in parts))
+        mismatch=next((part.mismatch for part in parts if part.mismatch), ""),
+        **{table: _sums(getattr(part, table) for part in parts)
+           for table in ("activity", "dram_bytes", "events", "energy_pj")})
 
 
-def _sums(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    sums: dict[str, int] = {}
+_Number = TypeVar("_Number", int, float)
+
+
+def _sums(tables: Iterable[Mapping[str, _Number]]) -> dict[str, _Number]:
+    sums: dict[str, _Number] = {}
     for table in tables:
         for name, value in table.items():
-            sums[name] = sums.get(name, 0) + value
+            sums[name] = sums[name] + value if name in sums else value
     return sums
 
 

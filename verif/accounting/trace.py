@@ -23,6 +23,7 @@ __all__ = ["ALEXNET", "Trace", "TraceError", "load_trace"]
 _FOLDER = Path(__file__).parent
 ALEXNET = _FOLDER / "alexnet_cifar10_spikes.npz", _FOLDER / "alexnet_cifar10.toml"
 _INPUT, _WEIGHT = "_input", "_weight"
+_NEURON_LIMIT = 1 << 15  # psums are wider in every configuration of 4096 positions
 
 
 class TraceError(ValueError):
@@ -46,6 +47,11 @@ class Trace:
     workloads: tuple[Workload, ...]
     notes: tuple[str, ...]
 
+    @property
+    def timesteps(self) -> int:
+        """``T`` of all layers."""
+        return self.workloads[0].timesteps
+
 
 class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
@@ -55,6 +61,8 @@ class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     padding: int | tuple[int, int] = 0
     weights: str | None = None
     nonzeros: int | None = None
+    bias: int | None = None
+    threshold: int | None = None
 
 
 class _Geometry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -77,7 +85,10 @@ def load_trace(trace: Path, geometry: Path, *, weight_bits: int = 8) -> Trace:
         - ``weights``: an ``.npz`` file, beside the TOML file, with an integer array
           ``NAME_weight`` ``(N, C, kh, kw)``, or ``(N, C)``;
         - ``nonzeros``: how many weights are not zero. Positions and values are then random,
-          evenly over the layer and the range of values, the same for the same seed and name.
+          evenly over the layer and the range of values, the same for the same seed and name;
+
+        and if they are known, ``bias`` and ``threshold`` of all its neurons, in units of a
+        weight.
     weight_bits : int
         2..8; each weight fits a signed number of these bits.
 
@@ -141,6 +152,9 @@ def _check_layer(layer: _Layer) -> None:
     check_int(f"{layer.name}: stride", layer.stride, 1, 255)
     for padding in _pair(layer.padding):
         check_int(f"{layer.name}: padding", padding, 0, 255)
+    for name, value in (("bias", layer.bias), ("threshold", layer.threshold)):
+        if value is not None:
+            check_int(f"{layer.name}: {name}", value, -_NEURON_LIMIT, _NEURON_LIMIT - 1)
     if (layer.weights is None) == (layer.nonzeros is None):
         raise GoldenError(f"{layer.name}: one of weights and nonzeros must be given, not "
                           f"{'both' if layer.weights else 'none'}")
@@ -210,7 +224,11 @@ def _lowered(layer: _Layer, spikes: Tensor, weight: Tensor) -> Workload:
     try:
         rows = lower(spikes, layer.kernel, layer.stride, layer.padding)
         words = pack(rows)
+        height, width = spikes.shape[3:]
+        numbers = torch.arange(1, height * width + 1).reshape(1, 1, 1, height, width)
+        pixels = lower(numbers, layer.kernel, layer.stride, layer.padding)[0] - 1
     except GoldenError as error:
         raise GoldenError(f"{layer.name}: {error}") from None
     return Workload(name=layer.name, words=words, weights=weight_matrix(weight),
-                    timesteps=len(rows), taps=weight.shape[2] * weight.shape[3])
+                    timesteps=len(rows), pixels=pixels, bias=layer.bias,
+                    threshold=layer.threshold)

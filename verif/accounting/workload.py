@@ -27,8 +27,11 @@ class Workload:
         int64, signed.
     timesteps : int
         ``T``.
-    taps : int
-        Pixels under the kernel, a divisor of ``K``.
+    pixels : Tensor[M, taps] or None
+        int64, the pixel of the input map whose channels are each tap's positions of a row, -1
+        for a padded tap; by default each row is a pixel of its own.
+    bias, threshold : int or None
+        Of all neurons behind the product; None if nothing is known of it.
 
     Raises
     ------
@@ -40,7 +43,9 @@ class Workload:
     words: Tensor
     weights: Tensor
     timesteps: int
-    taps: int = 1
+    pixels: Tensor | None = None
+    bias: int | None = None
+    threshold: int | None = None
 
     def __post_init__(self) -> None:
         check_rank(f"{self.name}: words", self.words, 2)
@@ -48,6 +53,11 @@ class Workload:
         if self.words.shape[1] != self.weights.shape[0]:
             raise GoldenError(f"{self.name}: weights must have {self.words.shape[1]} rows, the "
                               f"length of a row of words, not {self.weights.shape[0]}")
+        if self.pixels is not None:
+            check_rank(f"{self.name}: pixels", self.pixels, 2)
+            if len(self.pixels) != self.rows:
+                raise GoldenError(f"{self.name}: pixels must have {self.rows} rows, as words, "
+                                  f"not {len(self.pixels)}")
         check_int(f"{self.name}: taps", self.taps, 1, max(1, self.positions))
         if self.positions % self.taps:
             raise GoldenError(f"{self.name}: taps must divide the positions "
@@ -68,6 +78,11 @@ class Workload:
     def columns(self) -> int:
         """Output channels, ``N``."""
         return self.weights.shape[1]
+
+    @property
+    def taps(self) -> int:
+        """Pixels under the kernel."""
+        return 1 if self.pixels is None else self.pixels.shape[1]
 
     @property
     def mask(self) -> Tensor:
@@ -103,9 +118,16 @@ class Workload:
         """Return the same product with ``K`` in the order (channel, ky, kx).
 
         That is PyTorch's ``unfold``, the order of the authors' own simulations. It moves no
-        match, but changes which of them share a tile.
+        match, but changes which of them share a tile. The pixels are lost: their channels do
+        not lie together any more.
         """
         def reorder(matrix: Tensor) -> Tensor:
             return matrix.unflatten(0, (self.taps, -1)).transpose(0, 1).flatten(0, 1)
 
-        return replace(self, words=reorder(self.words.T).T, weights=reorder(self.weights))
+        return replace(self, words=reorder(self.words.T).T, weights=reorder(self.weights),
+                       pixels=None)
+
+    def cut(self, rows: int, columns: int) -> "Workload":
+        """Return its first rows and columns only, or all if it has no more."""
+        return replace(self, words=self.words[:rows], weights=self.weights[:, :columns],
+                       pixels=None if self.pixels is None else self.pixels[:rows])
