@@ -104,19 +104,9 @@ def _fitting(bench: Bench, tiles: int, stream: bool) -> Layer:
         columns -= 1
 
 
-async def _clear(bench: Bench, memory: ReadMemory, port: str) -> None:
-    """Hold ``clear`` or ``rst``; the memory forgets as well."""
-    getattr(bench.dut, port).value = 1
-    for _ in range(3):
-        memory.drop()
-        await bench.edge()
-    getattr(bench.dut, port).value = 0
-    await bench.edge()
-
-
 @cocotb.test()
 async def reports_errors(dut: Any) -> None:
-    """What cannot be loaded is told and does no harm after ``clear``."""
+    """What cannot be loaded is told and does no harm after a reset."""
     bench = await Bench.start(dut)
     config, rng = bench.config, bench.rng
     memory, sink = ReadMemory(bench), bench.sink("o")
@@ -144,15 +134,16 @@ async def reports_errors(dut: Any) -> None:
                 break
         await bench.edge(20)
         assert bench.read("error"), f"{layer.fields} must be an error"
-        await _clear(bench, memory, "clear")
+        await bench.reset(3)
+        await bench.edge()
         assert not bench.read("error") and not bench.read("busy")
         await _run(bench, memory, sink, good)
 
 
 @cocotb.test()
-@cocotb.parametrize(port=["rst", "clear"], after=[1, 4, 40])
-async def restarts_after_reset(dut: Any, port: str, after: int) -> None:
-    """A reset, and ``clear``, drop all that is at work."""
+@cocotb.parametrize(after=[1, 4, 40])
+async def restarts_after_reset(dut: Any, after: int) -> None:
+    """A reset drops all that is at work."""
     bench = await Bench.start(dut)
     memory = ReadMemory(bench)
     begun = random_layer(bench.rng, bench.config, columns=6, block_columns=2, chunks=2, tiles=2)
@@ -161,7 +152,8 @@ async def restarts_after_reset(dut: Any, port: str, after: int) -> None:
     bench.write("start", 0)
     await bench.edge(after)
     assert bench.read("busy")
-    await _clear(bench, memory, port)
+    await bench.reset(3)
+    await bench.edge()
     assert not bench.read("busy") and not int(dut.o__valid.value)
     await _run(bench, memory, bench.sink("o"), random_layer(
         bench.rng, bench.config, columns=3, block_columns=2, chunks=2, tiles=1))

@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from .axi_lite import AXILite, AXILiteTarget
 from .on_chip_memory import HostPort
-from .performance_counters import totals_layout
-from .register_map import COUNTERS, REGISTER_ADDRESS_BITS, ErrorCode, register_map
+from .performance_counters import COUNTERS, totals_layout
+from .register_map import REGISTER_ADDRESS_BITS, ErrorCode, register_map
 
 __all__ = ["CSR", "run_status_layout"]
 
