@@ -15,7 +15,7 @@ from ..rtl.config import FTPConfig
 from .docstring import contract, summary
 from .files import write_whole
 from .ports import describe_ports
-from .units import UNITS
+from .units import unit_type
 
 __all__ = ["Emitted", "emit", "write_unit"]
 
@@ -41,7 +41,7 @@ class Emitted:
 
 def emit(unit: str, config: FTPConfig) -> Emitted:
     """Return a unit in Verilog: for the same configuration the same text, always."""
-    component = UNITS[unit](config)
+    component: Any = unit_type(unit)(config)
     return Emitted(_verilog(unit, component, config), _description(unit, component, config))
 
 

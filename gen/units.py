@@ -13,6 +13,8 @@ from ..rtl.ftp.inner_join import InnerJoin
 from ..rtl.ftp.plif import ParallelLIF
 from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
 from ..rtl.ftp.tppe import TPPE
+from ..rtl.pe.element import Element
+from ..rtl.pe.spiking_array import SpikingArray
 from ..rtl.soc.accelerator import Accelerator
 from ..rtl.soc.chunk_writer import ChunkWriter
 from ..rtl.soc.csr import CSR
@@ -20,7 +22,7 @@ from ..rtl.soc.post_processor import PostProcessor
 from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
 
-__all__ = ["UNITS", "check_unit"]
+__all__ = ["ARRAY_UNITS", "UNITS", "check_unit", "unit_type"]
 
 UNITS: dict[str, type[wiring.Component]] = {
     "prefix_sum_fast": PrefixSumFast,
@@ -38,11 +40,20 @@ UNITS: dict[str, type[wiring.Component]] = {
     "spike_loader": SpikeLoader,
     "accelerator": Accelerator,
 }
+ARRAY_UNITS: dict[str, type[wiring.Component]] = {  # those that take an `ArrayConfig`
+    "element": Element,
+    "spiking_array": SpikingArray,
+}
+
+
+def unit_type(name: str) -> type[wiring.Component]:
+    """Return the component of unit ``name``."""
+    return (UNITS | ARRAY_UNITS)[name]
 
 
 def check_unit(name: str) -> None:
     """Raise `ConfigError` unless there is a unit ``name``."""
-    if name not in UNITS:
+    if name not in UNITS | ARRAY_UNITS:
         near = difflib.get_close_matches(name, UNITS, n=1)
         hint = f", did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"no unit {name!r}{hint}; there are {', '.join(UNITS)}")

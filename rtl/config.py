@@ -6,9 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-__all__ = ["INNER_JOINS", "MEMORIES", "AcceleratorConfig", "ConfigError", "FTPConfig",
-           "beat_slot_bits"]
+__all__ = ["INNER_JOINS", "MEMORIES", "PES", "AcceleratorConfig", "ArrayConfig", "ConfigError",
+           "FTPConfig", "beat_slot_bits"]
 
+PES = ("scan", "bcast")
 INNER_JOINS = ("fast_fast", "fast_laggy")
 MEMORIES = ("axi", "on_chip")
 
@@ -109,6 +110,58 @@ class FTPConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ArrayConfig(FTPConfig):
+    """Parameters of an array whose elements look up each weight's position in their rows.
+
+    Raises
+    ------
+    ConfigError
+        A field is out of its range, or two fields do not fit each other.
+    """
+
+    pe: str = "scan"               # one of PES
+    rows_per_pe: int = 4           # r: rows that one element computes
+    probes: int = 4                # b: weights looked up per cycle, each in a bank of its own
+    hit_fifo_depth: int = 16       # weights found, waiting to be added, in each bank
+    weight_streams: int = 1        # S: groups of elements that may get columns of their own
+    output_lanes: int = 8          # L: paths from psums to compressed spikes
+
+    def __post_init__(self) -> None:
+        FTPConfig.__post_init__(self)
+        _check_limits(self, _ARRAY_LIMITS)
+        if self.pe not in PES:
+            raise ConfigError(f"pe must be one of {', '.join(PES)}, not {self.pe!r}")
+        for name in ("rows_per_pe", "probes", "weight_streams", "output_lanes"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise ConfigError(f"{name} must be a power of two, not {value}")
+        if self.chunk_beats % self.probes:
+            raise ConfigError(f"probes must divide chunk / beat_values ({self.chunk_beats}), "
+                              f"not be {self.probes}")
+        if self.tppes % self.output_lanes:
+            raise ConfigError(f"output_lanes must divide tppes ({self.tppes}), "
+                              f"not be {self.output_lanes}")
+        if self.output_lanes % self.weight_streams:
+            raise ConfigError(f"weight_streams must divide output_lanes ({self.output_lanes}), "
+                              f"not be {self.weight_streams}")
+
+    @property
+    def places(self) -> int:
+        """Positions of a row that lie in one bank."""
+        return self.max_chunks * self.chunk // self.probes
+
+    @property
+    def rows(self) -> int:
+        """Rows of all elements together."""
+        return self.tppes * self.rows_per_pe
+
+    @property
+    def lane_rows(self) -> int:
+        """Rows that leave through one output lane."""
+        return self.rows // self.output_lanes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AcceleratorConfig(FTPConfig):
     """Parameters of the whole accelerator: the datapath, its memory and its buffers.
 
@@ -192,6 +245,13 @@ _LIMITS = {
     "column_fifo_depth": (2, 64),
     "counter_bits": (16, 64),
     "guard_bits": (0, 8),
+}
+_ARRAY_LIMITS = {
+    "rows_per_pe": (1, 16),
+    "probes": (1, 16),
+    "hit_fifo_depth": (4, 64),
+    "weight_streams": (1, 64),
+    "output_lanes": (1, 64),
 }
 _ACCELERATOR_LIMITS = {
     "memory_bits": (32, 128),

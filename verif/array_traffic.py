@@ -2,7 +2,7 @@
 """Tiles of the FTP array: what goes in on each stream, and what comes out by the golden ops."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +46,12 @@ class Tile:
 
     def payload(self) -> dict[str, Any]:
         """Return the description that the array takes."""
+        return {"rows": len(self.product.words)} | self.emission()
+
+    def emission(self) -> dict[str, Any]:
+        """Return that part of the description which says what to do with the psums."""
         return {
-            "rows": len(self.product.words), "emit_psums": int(self.emit_psums),
+            "emit_psums": int(self.emit_psums),
             "emit_spikes": int(self.emit_spikes), "drop_single": int(self.drop_single),
             "lif": {"gain": self.lif.gain, "shift": self.lif.shift,
                     "decay_input": int(self.lif.decay_input),
@@ -67,6 +71,43 @@ class Tile:
         """Return the golden output, a fiber for each row."""
         return [compress(row, config.chunk, 2 if self.drop_single else 1)
                 for row in self.words(config)]
+
+    def channels(self) -> list[dict[str, int]]:
+        """Return the neurons, one for each column; none unless the tile emits spikes."""
+        return [{"bias": bias, "threshold": threshold} for bias, threshold in zip(
+            self.bias.tolist(), self.threshold.tolist(), strict=True) if self.emit_spikes]
+
+    def psum_payloads(self, config: FTPConfig, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the psums that are emitted, with the numbers that the rows have there."""
+        if not self.emit_psums:
+            return []
+        psums = self.psums(config)
+        columns = psums.shape[2]
+        return [{"psums": psums[:, index, column].tolist(), "row": row,
+                 "last": int(column == columns - 1)}
+                for column in range(columns) for index, row in enumerate(rows)]
+
+    def fiber_payloads(self, config: FTPConfig, rows: Sequence[int]) -> list[Beat]:
+        """Return the beats of the fibers that are emitted, each row's chunk in turn."""
+        if not self.emit_spikes:
+            return []
+        queues = []
+        for row, fiber in zip(rows, self.fibers(config), strict=True):
+            chunks: list[list[Beat]] = [[]]
+            for beat in spike_beats(fiber, config, row=row, offsets=True):
+                chunks[-1].append(beat)
+                if beat["end"]:
+                    chunks.append([])
+            queues.append(chunks[:-1])
+        return [beat for block in zip(*queues, strict=True) for chunk in block for beat in chunk]
+
+    def kept_words(self, config: FTPConfig, rows: Sequence[int]) -> list[tuple[int, list[int]]]:
+        """Return each row and its words that are emitted, dropped ones as 0."""
+        if not self.emit_spikes:
+            return []
+        words = self.words(config)
+        kept = words * (popcount(words) > int(self.drop_single))
+        return list(zip(rows, kept.tolist(), strict=True))
 
 
 def random_tile(rng: random.Random, config: FTPConfig, product: Product) -> Tile:
@@ -125,10 +166,11 @@ class Traffic:
         for tile in tiles:
             self.tiles.append(tile.payload())
             self._add_operands(tile, rng)
-            if tile.emit_psums:
-                self._add_psums(tile)
-            if tile.emit_spikes:
-                self._add_spikes(tile)
+            rows = range(len(tile.product.words))
+            self.channels += tile.channels()
+            self.psums += tile.psum_payloads(config, rows)
+            self.fibers += tile.fiber_payloads(config, rows)
+            self.words += tile.kept_words(config, rows)
 
     def _add_operands(self, tile: Tile, rng: random.Random) -> None:
         product, config = tile.product, self._config
@@ -140,27 +182,3 @@ class Traffic:
                                          noise=rng)
             self.empty += sum(int((~(row.masks & column.masks).any(1)).sum()) for row in rows)
         self.matches += count_matches(product.words, product.weights)
-
-    def _add_psums(self, tile: Tile) -> None:
-        psums = tile.psums(self._config)
-        _, rows, columns = psums.shape
-        self.psums += [{"psums": psums[:, row, column].tolist(), "row": row,
-                        "last": int(column == columns - 1)}
-                       for column in range(columns) for row in range(rows)]
-
-    def _add_spikes(self, tile: Tile) -> None:
-        self.channels += [{"bias": bias, "threshold": threshold} for bias, threshold in zip(
-            tile.bias.tolist(), tile.threshold.tolist(), strict=True)]
-        queues = []
-        for row, fiber in enumerate(tile.fibers(self._config)):
-            chunks: list[list[Beat]] = [[]]
-            for beat in spike_beats(fiber, self._config, row=row, offsets=True):
-                chunks[-1].append(beat)
-                if beat["end"]:
-                    chunks.append([])
-            queues.append(chunks[:-1])
-        for block in zip(*queues, strict=True):  # each row's chunk, then those of the next columns
-            self.fibers += [beat for chunk in block for beat in chunk]
-        words = tile.words(self._config)
-        kept = words * (popcount(words) > int(tile.drop_single))
-        self.words += list(enumerate(kept.tolist()))

@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from ..gen.units import UNITS
-from ..rtl.config import AcceleratorConfig
+from ..gen.units import ARRAY_UNITS, unit_type
+from ..rtl.config import AcceleratorConfig, ArrayConfig
 from .payload import pack, unpack
 from .streams import PERIOD_NS, StreamMonitor, StreamSink, StreamSource, pauses
 
@@ -31,7 +31,7 @@ class Bench:
 
     Attributes
     ----------
-    config : AcceleratorConfig
+    config : AcceleratorConfig or ArrayConfig
     component : wiring.Component
         The unit itself, for its signature.
     parameters : dict
@@ -43,10 +43,11 @@ class Bench:
     def __init__(self, dut: Any):
         self.dut = dut
         self.unit = os.environ[UNIT_VARIABLE]
-        self.config = AcceleratorConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
+        kind = ArrayConfig if self.unit in ARRAY_UNITS else AcceleratorConfig
+        self.config: Any = kind(**json.loads(os.environ[CONFIG_VARIABLE]))
         self.parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
         self.rng = random.Random(cocotb.RANDOM_SEED)
-        self.component = UNITS[self.unit](self.config)
+        self.component: Any = unit_type(self.unit)(self.config)
         self._members = self.component.signature.members
 
     @classmethod
@@ -72,7 +73,10 @@ class Bench:
             await RisingEdge(self.dut.clk)
 
     def source(self, name: str, pause: float = 0.0, burst: float = 1.0) -> StreamSource:
-        """Return a driver of input stream ``name`` that leaves a share ``pause`` of gaps."""
+        """Return a driver of input stream ``name`` that leaves a share ``pause`` of gaps.
+
+        Stream k of an array has the name ``NAME__k``.
+        """
         return StreamSource(self.dut, name, self._payload(name), self._pauses(pause, burst))
 
     def sink(self, name: str, pause: float = 0.0, burst: float = 1.0) -> StreamSink:
@@ -92,7 +96,7 @@ class Bench:
         return unpack(self._members[name].shape, int(getattr(self.dut, name).value))
 
     def _payload(self, name: str) -> Any:
-        return self._members[name].signature.members["payload"].shape
+        return self._members[name.partition("__")[0]].signature.members["payload"].shape
 
     def _pauses(self, probability: float, burst: float) -> Iterator[bool]:
         return pauses(random.Random(self.rng.getrandbits(64)), probability, burst)

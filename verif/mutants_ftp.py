@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Broken designs of the datapath's units."""
 
-from ..rtl.ftp.array_layouts import tile_layout
+from ..rtl.ftp.array_layouts import array_result_layout, tile_layout
 from ..rtl.ftp.column_buffer import column_chunk_layout
 from ..rtl.ftp.compressor import compressor_input_layout
 from ..rtl.ftp.layouts import lif_layout
 from ..rtl.ftp.plif import plif_input_layout
-from ..rtl.ftp.tppe_array import array_result_layout
 from .mutants import CONFIG, NET, ZERO, Mutant
 
 __all__ = ["MUTANTS"]
@@ -74,8 +73,8 @@ MUTANTS: dict[str, Mutant] = {
         unit="compressor", module="",
         pattern=rf"= i__payload\[{_DROP}\] & {NET};", replacement="= 1'h0;"),
     "channel_taken_by_psum_tile": Mutant(
-        unit="ftp_array", module="",
-        pattern=rf"(assign i_channel__ready = {NET}) & \\o__payload\$\d+ \[{_SPIKES}\];",
+        unit="ftp_array", module="lane",
+        pattern=rf"(assign i_channel__ready = {NET}) & \\i__payload\$\d+ \[{_SPIKES}\];",
         replacement=r"\1;"),
     "rows_out_of_step": Mutant(
         unit="ftp_array", module="array",

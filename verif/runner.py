@@ -68,7 +68,7 @@ class Run:
         words = [str(python), "-m", "spikeloom.verif.runner", self.unit, "--bench", self.bench,
                  "--seed", str(self.seed), "--waves"]
         for name, value in self.config.as_dict().items():
-            if value != defaults[name]:
+            if value != defaults.get(name):
                 words += ["--set", f"{name}={value}"]
         if self.parameters:
             words += ["--parameters", json.dumps(self.parameters)]

@@ -11,13 +11,11 @@ from typing import Any
 
 import cocotb
 import torch
-from cocotb.triggers import RisingEdge
 
-from ..models.golden.decompressor import decompress
 from ..models.golden.plif import LIF
+from .array_checks import check_fibers, clear_counters, counted, until_idle, watch_busy
 from .array_traffic import Tile, Traffic, random_tile, tiles_of
 from .bench import Bench
-from .fibers import Beat, canonical, fiber_from_beats
 from .stimuli import CORNERS, Product, random_product
 from .streams import cycle
 
@@ -42,7 +40,7 @@ async def run_tiles(bench: Bench, tiles: Iterable[Tile], pauses: Pauses | None =
     """Run the tiles and compare psums, fibers, ``busy``, ``error`` and counters."""
     pauses = pauses or Pauses()
     traffic = Traffic(tiles, bench.config, bench.rng)
-    busy = _watch_busy(bench)
+    busy = watch_busy(bench)
     sources = {name: bench.source(name, getattr(pauses, name), burst=3)
                for name in ("i_tile", "i_row", "i_column", "i_channel")}
     psums, fibers = (bench.sink(name, getattr(pauses, name), burst=3) for name in ("o_psums", "o"))
@@ -53,10 +51,10 @@ async def run_tiles(bench: Bench, tiles: Iterable[Tile], pauses: Pauses | None =
     patience = 3000 + 100 * bench.config.max_fan_in  # a block of columns may come before a beat
     await fibers.take(len(traffic.fibers), timeout=patience)
     await psums.take(len(traffic.psums), timeout=patience)
-    await _idle(bench)
+    await until_idle(bench)
     for number, (got, want) in enumerate(zip(psums.values, traffic.psums, strict=True)):
         assert got == want, f"psums {number} must be {want}, not {got}"
-    _check_fibers(bench, fibers.values, traffic)
+    check_fibers(bench, fibers.values, traffic.fibers, traffic.words)
     assert len(sources["i_channel"].cycles) == len(traffic.channels)
     assert not any(bench.read("error").values())
     shown = {later for into in sources["i_tile"].cycles for later in (into + 1, into + 2)}
@@ -66,55 +64,8 @@ async def run_tiles(bench: Bench, tiles: Iterable[Tile], pauses: Pauses | None =
     return traffic
 
 
-def _watch_busy(bench: Bench) -> set[int]:
-    """Return a set that will hold the cycles in which ``busy`` is high."""
-    cycles: set[int] = set()
-
-    async def watch() -> None:
-        while True:
-            await RisingEdge(bench.dut.clk)
-            if bench.read("busy"):
-                cycles.add(cycle())
-
-    cocotb.start_soon(watch())
-    return cycles
-
-
-async def _idle(bench: Bench) -> None:
-    """Wait until the array is idle, and a while longer."""
-    for _ in range(3000):
-        await bench.edge()
-        if not bench.read("busy"):
-            break
-    await bench.edge(20)
-    assert not bench.read("busy"), "busy must end when all results have left"
-
-
-def _check_fibers(bench: Bench, beats: list[Beat], traffic: Traffic) -> None:
-    """Compare beat by beat, and what the fibers expand to."""
-    for number, (got, want) in enumerate(zip(canonical(beats), canonical(traffic.fibers),
-                                             strict=True)):
-        assert got == want, f"beat {number} must be {want}, not {got}"
-    open_fibers: dict[int, list[Beat]] = {}
-    words = []
-    start = 0
-    for end in [index + 1 for index, beat in enumerate(beats) if beat["end"]]:
-        row = beats[end - 1]["row"]
-        fiber = open_fibers.setdefault(row, [])
-        fiber += beats[start:end]
-        start = end
-        if fiber[-1]["last"]:
-            words.append((row, decompress(fiber_from_beats(
-                open_fibers.pop(row), bench.config)).tolist()))
-    assert not open_fibers, f"fibers without an end: rows {sorted(open_fibers)}"
-    size = bench.config.chunk
-    assert words == [(row, kept + [0] * (-len(kept) % size)) for row, kept in traffic.words]
-
-
 def _check_counters(bench: Bench, before: dict[str, int], traffic: Traffic, busy: int) -> None:
-    limit = 1 << bench.config.counter_bits
-    counts = {name: (value - before[name]) % limit
-              for name, value in bench.read("counters").items()}
+    counts = counted(bench, before)
     assert counts.pop("cycles") == busy
     assert counts["match"] == traffic.matches
     assert counts["empty"] == traffic.empty
@@ -253,10 +204,10 @@ async def counts_and_clears(dut: Any) -> None:
     bench = await Bench.start(dut)
     await run_tiles(bench, [_tile(bench, 1, 4)])
     assert bench.read("counters")["cycles"]
-    await _clear(bench)
+    await clear_counters(bench)
     await bench.edge()
     assert set(bench.read("counters").values()) == {0}
-    busy = _watch_busy(bench)
+    busy = watch_busy(bench)
     traffic = Traffic([_tile(bench, 1, 4)], bench.config, bench.rng)
     for name, payloads in (("i_tile", traffic.tiles), ("i_row", traffic.rows),
                            ("i_column", traffic.columns), ("i_channel", traffic.channels)):
@@ -264,17 +215,11 @@ async def counts_and_clears(dut: Any) -> None:
     for name in ("o_psums", "o"):
         bench.sink(name)
     await bench.edge(20)
-    await _clear(bench)
+    await clear_counters(bench)
     cleared = cycle()
-    await _idle(bench)
+    await until_idle(bench)
     counted = len([now for now in busy if now > cleared])
     assert counted and bench.read("counters")["cycles"] == counted
-
-
-async def _clear(bench: Bench) -> None:
-    bench.write("clear", 1)
-    await bench.edge()
-    bench.write("clear", 0)
 
 
 @cocotb.test()

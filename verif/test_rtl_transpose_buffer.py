@@ -24,27 +24,30 @@ QUIET = 30  # cycles without a transfer that no random stall lasts
 @dataclass(frozen=True)
 class Tile:
     drop_single: int
-    words: list[list[int]]  # by row, then column
+    words: dict[int, list[int]]  # by row, then column
 
     def inputs(self):
         """Return what the P-LIF gives: column by column."""
-        rows, columns = len(self.words), len(self.words[0])
-        return [{"word": self.words[row][column], "place": {
-            "row": row, "column_end": int(row == rows - 1), "last": int(column == columns - 1),
-            "drop_single": self.drop_single}} for column in range(columns) for row in range(rows)]
+        last, columns = max(self.words), len(self.words[max(self.words)])
+        return [{"word": words[column], "place": {
+            "row": row, "column_end": int(row == last), "last": int(column == columns - 1),
+            "drop_single": self.drop_single}}
+            for column in range(columns) for row, words in self.words.items()]
 
     def outputs(self, chunk):
         """Return what the compressor takes: chunk by chunk, row by row."""
-        columns = len(self.words[0])
+        columns = len(self.words[max(self.words)])
         return [{"word": words[column], "row": row, "last": int(column == columns - 1),
                  "drop_single": self.drop_single}
-                for start in range(0, columns, chunk) for row, words in enumerate(self.words)
+                for start in range(0, columns, chunk) for row, words in self.words.items()
                 for column in range(start, min(start + chunk, columns))]
 
 
 def tile(rng, config, rows, columns):
-    return Tile(rng.getrandbits(1), [[rng.randrange(1 << config.timesteps)
-                                      for _ in range(columns)] for _ in range(rows)])
+    """Return a tile of that many rows, any of the P."""
+    return Tile(rng.getrandbits(1), {
+        row: [rng.randrange(1 << config.timesteps) for _ in range(columns)]
+        for row in sorted(rng.sample(range(config.tppes), rows))})
 
 
 @dataclass

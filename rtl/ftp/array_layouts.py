@@ -7,7 +7,8 @@ from amaranth.lib import data
 from ..config import FTPConfig
 from .layouts import beat_layout, index_range, lif_layout, psums_layout
 
-__all__ = ["array_error_layout", "array_psums_layout", "array_row_layout", "tile_layout"]
+__all__ = ["array_error_layout", "array_psums_layout", "array_result_layout", "array_row_layout",
+           "tile_layout"]
 
 
 def tile_layout(config: FTPConfig) -> data.StructLayout:
@@ -70,6 +71,37 @@ def array_psums_layout(config: FTPConfig) -> data.StructLayout:
         "psums": psums_layout(config),
         "row": index_range(config.tppes),
         "last": unsigned(1),
+    })
+
+
+def array_result_layout(config: FTPConfig, tile_shape: data.StructLayout) -> data.StructLayout:
+    """Return the psums of one output neuron, its place, and its tile.
+
+    Parameters
+    ----------
+    config : FTPConfig
+    tile_shape : data.StructLayout
+        Description of a tile.
+
+    Members
+    -------
+    psums : psums_layout(config)
+        One psum for each timestep.
+    row : range(P)
+        Row in the tile.
+    column_end : unsigned(1)
+        Last row of its column.
+    last : unsigned(1)
+        In the last column of the tile.
+    tile : tile_shape
+        The tile's description, as it came in.
+    """
+    return data.StructLayout({
+        "psums": psums_layout(config),
+        "row": index_range(config.tppes),
+        "column_end": unsigned(1),
+        "last": unsigned(1),
+        "tile": tile_shape,
     })
 
 

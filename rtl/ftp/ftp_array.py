@@ -9,11 +9,10 @@ from ..config import FTPConfig
 from .activity_counters import counters_layout
 from .array_layouts import array_error_layout, array_psums_layout, array_row_layout, tile_layout
 from .column_buffer import column_beat_layout
-from .compressor import Compressor, fiber_layout
+from .compressor import fiber_layout
 from .layouts import channel_layout
-from .plif import ParallelLIF
+from .output_lane import OutputLane
 from .tppe_array import TPPEArray
-from .transpose_buffer import TransposeBuffer
 
 __all__ = ["FTPArray"]
 
@@ -97,43 +96,15 @@ class FTPArray(wiring.Component):
         m.submodules.array = array = self.array
         for name in ("i_tile", "i_row", "i_column"):
             connect(m, flipped(getattr(self, name)), getattr(array, name))
+        m.submodules.lane = lane = OutputLane(self.config, tile_layout(self.config))
+        connect(m, array.o, lane.i)
+        for name in ("i_channel", "o_psums", "o"):
+            connect(m, flipped(getattr(self, name)), getattr(lane, name))
         m.d.comb += [
-            array.i_busy.eq(self._send(m, array.o)),
+            array.i_busy.eq(lane.busy),
             array.clear.eq(self.clear),
             self.busy.eq(array.busy),
             self.error.eq(array.error),
             self.counters.eq(array.counters),
         ]
         return m
-
-    def _send(self, m: Module, results: stream.Interface):
-        """Send psums as they are, and through P-LIF and compressor; return if any is left."""
-        m.submodules.plif = plif = ParallelLIF(self.config)
-        m.submodules.transpose = transpose = TransposeBuffer(self.config)
-        m.submodules.compressor = compressor = Compressor(self.config)
-        connect(m, plif.o, transpose.i)
-        connect(m, transpose.o, compressor.i)
-        connect(m, compressor.o, flipped(self.o))
-
-        tile = results.p.tile
-        psums_free, plif_free = Signal(), Signal()
-        m.d.comb += [
-            psums_free.eq(self.o_psums.ready | ~tile.emit_psums),
-            plif_free.eq((plif.i.ready & self.i_channel.valid) | ~tile.emit_spikes),
-            results.ready.eq(psums_free & plif_free),
-            self.i_channel.ready.eq(results.valid & results.p.column_end & plif.i.ready
-                                    & psums_free & tile.emit_spikes),
-            self.o_psums.valid.eq(results.valid & tile.emit_psums & plif_free),
-            self.o_psums.p.psums.eq(results.p.psums),
-            self.o_psums.p.row.eq(results.p.row),
-            self.o_psums.p.last.eq(results.p.last),
-            plif.i.valid.eq(results.valid & tile.emit_spikes & self.i_channel.valid & psums_free),
-            plif.i.p.psums.eq(results.p.psums),
-            plif.i.p.channel.eq(self.i_channel.payload),
-            plif.i.p.lif.eq(tile.lif),
-            plif.i.p.place.row.eq(results.p.row),
-            plif.i.p.place.column_end.eq(results.p.column_end),
-            plif.i.p.place.last.eq(results.p.last),
-            plif.i.p.place.drop_single.eq(tile.drop_single),
-        ]
-        return plif.o.valid | transpose.busy | compressor.busy

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Match scanner: walks over the positions that two bitmasks share."""
 
-from amaranth import Cat, Module, Signal, Value, unsigned
+from amaranth import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
+from ..one_hot import encode
 from .layouts import index_range
 from .prefix_sum import PrefixSumFast
 
@@ -151,7 +152,7 @@ class MatchScanner(wiring.Component):
             m.d.sync += left.eq(self.i.p.spike_mask & self.i.p.weight_mask)
             m.d.sync += [pair[name].eq(self.i.p[name]) for name, _ in pair.shape()]
 
-        position = self._encode(m, lowest)
+        position = encode(m, lowest)
         m.d.comb += [
             self.o.p.position.eq(position),
             self.o.p.weight_address.eq(pair.weight_base + offset_at(weight_ranks.o.p, position)),
@@ -170,11 +171,3 @@ class MatchScanner(wiring.Component):
                 self.o.p.spike_address.eq(pair.spike_base + offset_at(spike_ranks.o.p, position)),
             ]
         return m
-
-    def _encode(self, m: Module, one_hot) -> Signal:
-        """Add an encoder; return the index of the set bit of ``one_hot``."""
-        index = Signal(index_range(self.config.chunk))
-        for bit in range(len(index)):
-            members = [one_hot[k] for k in range(self.config.chunk) if k >> bit & 1]
-            m.d.comb += index[bit].eq(Cat(*members).any())
-        return index

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TPPE array: rows side by side, weights broadcast, results gathered in one stream."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -10,43 +10,12 @@ from ..config import FTPConfig
 from ..shared_module import instantiate
 from .accumulator import output_layout
 from .activity_counters import ActivityCounters, counters_layout
-from .array_layouts import array_error_layout, array_row_layout
+from .array_layouts import array_error_layout, array_result_layout, array_row_layout
 from .column_buffer import column_beat_layout
-from .layouts import index_range, psums_layout
+from .layouts import index_range
 from .tppe import TPPE, Activity
 
-__all__ = ["TPPEArray", "array_result_layout"]
-
-
-def array_result_layout(config: FTPConfig, tile_shape: data.StructLayout) -> data.StructLayout:
-    """Return the psums of one output neuron, its place, and its tile.
-
-    Parameters
-    ----------
-    config : FTPConfig
-    tile_shape : data.StructLayout
-        Description of a tile.
-
-    Members
-    -------
-    psums : psums_layout(config)
-        One psum for each timestep.
-    row : range(P)
-        TPPE that computed them.
-    column_end : unsigned(1)
-        Last row of its column.
-    last : unsigned(1)
-        In the last column of the tile.
-    tile : tile_shape
-        The tile's description, as it came in.
-    """
-    return data.StructLayout({
-        "psums": psums_layout(config),
-        "row": index_range(config.tppes),
-        "column_end": unsigned(1),
-        "last": unsigned(1),
-        "tile": tile_shape,
-    })
+__all__ = ["TPPEArray"]
 
 
 class TPPEArray(wiring.Component):

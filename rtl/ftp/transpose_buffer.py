@@ -7,8 +7,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
+from ..one_hot import encode
 from .compressor import compressor_input_layout
-from .layouts import index_range
 from .plif import word_layout
 
 __all__ = ["TransposeBuffer"]
@@ -18,6 +18,7 @@ class TransposeBuffer(wiring.Component):
     """Turn the output of a tile, ``P`` rows a column, into one chunk after another of each row.
 
     A block of ``C`` columns, or what is left of the tile, is collected while the former leaves.
+    All columns of a tile have the same rows, any of the ``P``.
 
     Latency: 2 cycles from the last word of a block to its first word on ``o``, if the former
     block is gone. Throughput: 1 word per cycle.
@@ -57,7 +58,7 @@ class TransposeBuffer(wiring.Component):
             shape=unsigned(self.config.timesteps), depth=depth, init=[]
         )
         block_layout = data.StructLayout({
-            "last_row": index_range(self.config.tppes),
+            "rows": unsigned(self.config.tppes),  # still to be sent
             "last_column": range(self.config.chunk),
             "last": unsigned(1),
             "drop_single": unsigned(1),
@@ -97,24 +98,29 @@ class TransposeBuffer(wiring.Component):
         with m.If(complete):
             m.d.sync += bank.eq(~bank)
         for index, block in enumerate(blocks):
+            with m.If(fire & (bank == index)):
+                m.d.sync += block.rows.eq(block.rows | 1 << place.row)
             with m.If(complete & (bank == index)):
                 m.d.sync += [
-                    block.last_row.eq(place.row), block.last_column.eq(column),
+                    block.last_column.eq(column),
                     block.last.eq(place.last), block.drop_single.eq(place.drop_single),
                 ]
         return begun
 
     def _send(self, m: Module, read, blocks, full, release) -> None:
         """Add the side that reads a complete block row by row."""
-        bank = Signal()
-        row, column = Signal(index_range(self.config.tppes)), Signal(range(self.config.chunk))
+        bank, column = Signal(), Signal(range(self.config.chunk))
+        rows, rest = Signal(self.config.tppes), Signal(self.config.tppes)
         flow, step, row_done = Signal(), Signal(), Signal()
         block = blocks[bank]
+        row = encode(m, rows & ~rest)
         m.d.comb += [
+            rows.eq(block.rows),
+            rest.eq(rows & (rows - 1)),
             flow.eq(~self.o.valid | self.o.ready),
             step.eq((full != 0) & flow),
             row_done.eq(column == block.last_column),
-            release.eq(step & row_done & (row == block.last_row)),
+            release.eq(step & row_done & (rest == 0)),
             read.en.eq(step),
             read.addr.eq(self._address(bank, row, column)),
             self.o.p.word.eq(read.data),
@@ -128,6 +134,6 @@ class TransposeBuffer(wiring.Component):
                 column.eq(Mux(row_done, 0, column + 1)),
             ]
         with m.If(step & row_done):
-            m.d.sync += row.eq(Mux(release, 0, row + 1))
+            m.d.sync += block.rows.eq(rest)
         with m.If(release):
             m.d.sync += bank.eq(~bank)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from ..ftp.tppe import Activity
 from ..ftp.tppe_array import TPPEArray
+from ..stream_queue import StreamQueue
 from .channel_loader import ChannelLoader
 from .chunk_writer import ChunkWriter
 from .descriptor import Mode, Operation
@@ -23,7 +24,6 @@ from .post_processor import PostProcessor
 from .program_rules import state_layout
 from .sequencer import Sequencer
 from .spike_loader import SpikeLoader
-from .stream_queue import StreamQueue
 from .tiles import slots_layout, walked_tile_layout
 from .weight_loader import WeightLoader
 

@@ -7,8 +7,8 @@ from amaranth import signed, unsigned
 from amaranth.lib import data
 
 from ..config import AcceleratorConfig, FTPConfig
+from ..ftp.array_layouts import array_result_layout
 from ..ftp.layouts import index_range, psums_layout
-from ..ftp.tppe_array import array_result_layout
 from .residual_format import RESIDUAL_BITS
 from .tiles import walked_tile_layout
 

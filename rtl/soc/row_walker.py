@@ -6,13 +6,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
+from ..stream_queue import StreamQueue
 from .descriptor import SOURCES, descriptor_layout
 from .layer_check import LayerCheck
 from .pixel_cursor import PixelCursor
 from .row_order import RowOrder
 from .segment_walker import SegmentWalker
 from .segments import segment_layout, tile_rows_layout
-from .stream_queue import StreamQueue
 from .tile_walker import TileWalker
 from .tiles import slots_layout, walked_tile_layout
 

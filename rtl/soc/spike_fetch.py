@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.layouts import index_range
+from ..stream_queue import StreamQueue
 from .memory_port import ADDRESS_BITS, ReadClient
 from .segments import segment_beat_layout, segment_layout
-from .stream_queue import StreamQueue
 
 __all__ = ["SpikeFetch"]
 

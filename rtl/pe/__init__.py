@@ -1,0 +1,1 @@
+"""Processing elements that look weights up instead of joining bitmasks."""
