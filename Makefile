@@ -6,7 +6,7 @@ VENV := .venv/bin/python
 OPTIONS = $(if $(CONFIG),--config $(CONFIG)) $(foreach text,$(SET),--set $(text))
 export PYTHON
 
-.PHONY: help dev test sim regress bench verilog train lint clean
+.PHONY: help dev test sim regress bench verilog train measure lint clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -33,6 +33,9 @@ verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET
 
 train: .venv/sim.stamp  ## Train a network again (NET)
 	@$(VENV) -m spikeloom.models.zoo.$(or $(NET),dual_sparse_cnn) train
+
+measure: .venv/sim.stamp  ## Print accuracy and sparsity of committed weights (NET)
+	@$(VENV) -m spikeloom.models.zoo.$(or $(NET),dual_sparse_cnn) measure
 
 lint: .venv/dev.stamp  ## Check style and types
 	@$(VENV) -m ruff check

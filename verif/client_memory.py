@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory's side of read and write clients, for the benches of single units."""
+"""The memory behind a single unit: it answers one read client, or takes from one write client."""
 
 import random
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import cocotb
 from amaranth import unsigned
@@ -12,90 +11,92 @@ from cocotb.triggers import RisingEdge
 
 from ..rtl.soc.memory_port import request_layout
 from .bench import Bench
+from .payload import unpack
+from .resettable_streams import ResettableSink, ResettableSource
 from .streams import StreamSink, cycle, pauses
 
 __all__ = ["ReadMemory", "WrittenMemory"]
 
 
 class ReadMemory:
-    """Serves a read client: the words of all requests, in order, with pauses.
+    """Answers the requests of a read client in order, with pauses; forgets them in reset.
+
+    It fails the test when a request is withdrawn or changed before it is taken, is for no words,
+    or is for a word that is not there.
 
     Parameters
     ----------
     bench : Bench
     name : str
-        Port of the unit.
+        Port of the unit, a `ReadClient`.
     pause : float
-        Share of cycles in which requests wait, and in which no word is offered.
+        Share of cycles in which requests wait, and in which no further word is offered.
+    latency : Callable[[], int]
+        Cycles from a request to its first word, at least 1; asked anew for each request.
 
     Attributes
     ----------
     words : Mapping[int, int]
         What is where; another one may take its place at any time.
-    cycles : list[int]
-        Number of the clock cycle of each word taken.
+    requests : list[tuple[int, int]]
+        Address and number of words of all requests so far.
     """
 
-    def __init__(self, bench: Bench, name: str = "memory", pause: float = 0.0):
+    def __init__(self, bench: Bench, name: str = "memory", pause: float = 0.0,
+                 latency: Callable[[], int] = lambda: 1):
         self.words: Mapping[int, int] = {}
-        self.cycles: list[int] = []
-        self._requests = _sink(bench, f"{name}__request", request_layout(), pause)
-        self._pauses = pauses(random.Random(bench.rng.getrandbits(64)), pause, 3.0)
-        self._dut, self._name = bench.dut, f"{name}__data"
-        self._queue: deque[int] = deque()
-        self._seen = 0
-        self._port("valid").value = 0
+        self.requests: list[tuple[int, int]] = []
+        self._name, self._latency = name, latency
+        self._clock, self._reset = bench.dut.clk, bench.dut.rst
+        self._due: deque[tuple[int, int]] = deque()  # cycle and word
+        # In this order, so that a word may come in the cycle after its request.
+        self._asked = ResettableSink(bench.dut, f"{name}__request", _pauses(bench, pause))
         cocotb.start_soon(self._run())
+        self._given = ResettableSource(bench.dut, f"{name}__data", _pauses(bench, pause))
 
     @property
-    def requests(self) -> list[tuple[int, int]]:
-        """Address and words of each request."""
-        return [(request["address"], request["words"]) for request in self._requests.values]
-
-    def drop(self) -> None:
-        """Forget what was asked for."""
-        self._queue.clear()
-        self._seen = len(self._requests.cycles)
-        self._port("valid").value = 0
-
-    def _port(self, field: str) -> Any:
-        return getattr(self._dut, f"{self._name}__{field}")
+    def cycles(self) -> list[int]:
+        """Number of the clock cycle of each word taken."""
+        return self._given.cycles
 
     async def _run(self) -> None:
         while True:
-            await RisingEdge(self._dut.clk)
-            offered = int(self._port("valid").value)
-            taken = offered and int(self._port("ready").value)
-            if taken and self._queue:
-                self._queue.popleft()
-                self.cycles.append(cycle())
-            if len(self._requests.cycles) > self._seen:
-                for address, count in self.requests[self._seen:]:
-                    self._queue.extend(self.words[address + index] for index in range(count))
-                self._seen = len(self._requests.cycles)
-            pause = next(self._pauses)
-            held = offered and not taken
-            self._port("valid").value = int(bool(self._queue) and (held or not pause))
-            if self._queue:
-                self._port("payload").value = self._queue[0]
+            await RisingEdge(self._clock)
+            if int(self._reset.value):
+                self._due.clear()
+                self._given.drop()
+            for word in self._asked.words[len(self.requests):]:
+                self._answer(**unpack(request_layout(), word))
+            while self._due and self._due[0][0] <= cycle():
+                self._given.put([self._due.popleft()[1]])
+
+    def _answer(self, address: int, words: int) -> None:
+        assert words, f"{self._name}: words must be at least 1, not 0"
+        self.requests.append((address, words))
+        due = cycle() + self._latency() - 1
+        for place in range(address, address + words):
+            assert place in self.words, f"{self._name}: word {place} must not be read"
+            self._due.append((due, self.words[place]))
 
 
 class WrittenMemory:
-    """Serves a write client, with pauses, and notes what was written where.
+    """Takes what a write client writes, with pauses, and notes what is where.
 
     Parameters
     ----------
     bench : Bench
     name : str
-        Port of the unit.
+        Port of the unit, a `WriteClient`.
     pause : float
         Share of cycles in which requests wait, and in which data does.
     """
 
     def __init__(self, bench: Bench, name: str = "memory", pause: float = 0.0):
         self._limit = bench.config.burst_words
-        self.requests = _sink(bench, f"{name}__request", request_layout(), pause)
-        self.data = _sink(bench, f"{name}__data", unsigned(bench.config.memory_bits), pause)
+        self.requests, self.data = (
+            StreamSink(bench.dut, f"{name}__{port}", shape, _pauses(bench, pause))
+            for port, shape in (("request", request_layout()),
+                                ("data", unsigned(bench.config.memory_bits))))
 
     def words(self, steady: bool = False) -> dict[int, int]:
         """Return the words by their address.
@@ -132,6 +133,5 @@ class WrittenMemory:
         return found
 
 
-def _sink(bench: Bench, name: str, shape: Any, pause: float) -> StreamSink:
-    return StreamSink(bench.dut, name, shape,
-                      pauses(random.Random(bench.rng.getrandbits(64)), pause, 3.0))
+def _pauses(bench: Bench, share: float) -> Iterator[bool]:
+    return pauses(random.Random(bench.rng.getrandbits(64)), share, 3.0)

@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "Host", "begin", "quiet_status", "vary"]
 
 COMMANDS = ("start", "stop", "reset", "clear_counters")
 _OKAY, _SLVERR = 0, 2
+_QUIET = 1000  # cycles without a response that no test lasts
 
 
 def quiet_status(golden: RegisterFile, **now: int) -> dict[str, int]:
@@ -111,7 +112,7 @@ class Host:
 
 
 def _watch(bench: Bench) -> list[tuple[int, str]]:
-    """Note each cycle of each command; fail when a response on the bus is withdrawn or changed."""
+    """Note each cycle of each command; fail when a response is withdrawn, changed or missing."""
     seen: list[tuple[int, str]] = []
     dut = bench.dut
 
@@ -132,7 +133,17 @@ def _watch(bench: Bench) -> list[tuple[int, str]]:
             kept = int(valid.value) and not int(ready.value) and not int(dut.rst.value)
             held = now if kept else None
 
+    async def answers() -> None:
+        waited = 0
+        while waited < _QUIET:
+            await RisingEdge(dut.clk)
+            answered = any(int(getattr(dut, f"axil__{name}valid").value)
+                           and int(getattr(dut, f"axil__{name}ready").value) for name in "br")
+            waited = 0 if answered else waited + 1
+        raise TimeoutError(f"no response on the bus in {_QUIET} cycles")
+
     cocotb.start_soon(commands())
+    cocotb.start_soon(answers())
     cocotb.start_soon(response("b", "bresp"))
     cocotb.start_soon(response("r", "rdata", "rresp"))
     return seen

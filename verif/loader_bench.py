@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spike loader with its memory and its takers, and what must come of a layer."""
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +11,9 @@ from ..models.golden.compressor import compress
 from ..models.golden.row_walker import Tile, walk
 from ..models.golden.spike_loader import load_rows
 from .bench import Bench
+from .client_memory import ReadMemory
 from .layer_traffic import Traffic
-from .read_partner import ReadPartner
-from .streams import StreamSink, pauses
+from .streams import StreamSink
 
 __all__ = ["Loader", "Wanted", "fiber_beats", "found_beats", "walk_layer", "wanted_of"]
 
@@ -96,21 +95,17 @@ class Loader:
 
     def __init__(self, bench: Bench, gaps: float = 0.0, stalls: float = 0.0,
                  latency: Callable[[], int] = lambda: 1,
-                 readers: dict[str, ReadPartner] | None = None):
+                 readers: dict[str, ReadMemory] | None = None):
         self.bench = bench
         self.readers = readers or {
-            name: ReadPartner(bench.dut, name, {}, latency, self._pauses(gaps))
-            for name in ("masks", "values")}
+            name: ReadMemory(bench, name, gaps, latency) for name in ("masks", "values")}
         self.sinks = {name: bench.sink(f"o_{name}", stalls, burst=4)
                       for name in ("tile", "slots", "row")}
-
-    def _pauses(self, share: float) -> Iterator[bool]:
-        return pauses(random.Random(self.bench.rng.getrandbits(64)), share, 3)
 
     async def start(self, traffic: Traffic) -> None:
         """Present a layer and start it."""
         for reader in self.readers.values():
-            reader.memory = traffic.memory
+            reader.words = traffic.memory
         self.bench.write("layer", traffic.layer)
         self.bench.dut.start.value = 1
         await self.bench.edge()

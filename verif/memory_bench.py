@@ -18,11 +18,13 @@ from ..rtl.config import AcceleratorConfig
 from ..rtl.soc.memory_system import memory_error_layout
 from .axi_rules import AxiRules
 from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE
-from .memory_clients import Offer, Request, Take
 from .payload import unpack
+from .resettable_streams import ResettableSink, ResettableSource
 from .streams import PERIOD_NS, pauses
 
-__all__ = ["BASE", "MemoryBench"]
+__all__ = ["BASE", "MemoryBench", "Request"]
+
+Request = tuple[int, int]  # address and words
 
 BASE = 0x4000_3000  # byte address of word 0 on AXI
 _RAM_BYTES = 1 << 20
@@ -49,10 +51,10 @@ class MemoryBench:
         On AXI: the partner, and the watcher of the bus.
     """
 
-    requests: list[Offer]
-    reads: list[Take]
-    write_requests: list[Offer]
-    writes: list[Offer]
+    requests: list[ResettableSource]
+    reads: list[ResettableSink]
+    write_requests: list[ResettableSource]
+    writes: list[ResettableSource]
     ram: Any  # its parts are None in the types until they are made
     bus: AxiRules
 
@@ -96,14 +98,14 @@ class MemoryBench:
         await ClockCycles(dut.clk, 3)
         dut.rst.value = 0
         await bench.fill()
-        bench.requests = [Offer(dut, f"readers__{k}__request", bench.pauses(gaps))
-                          for k in range(bench.counts[0])]
-        bench.reads = [Take(dut, f"readers__{k}__data", bench.pauses(stalls))
-                       for k in range(bench.counts[0])]
-        bench.write_requests = [Offer(dut, f"writers__{k}__request", bench.pauses(gaps))
-                                for k in range(bench.counts[1])]
-        bench.writes = [Offer(dut, f"writers__{k}__data", bench.pauses(gaps))
-                        for k in range(bench.counts[1])]
+        bench.reads = [ResettableSink(dut, f"readers__{k}__data", bench.pauses(stalls),
+                                      ("rst", "clear")) for k in range(bench.counts[0])]
+        bench.requests, bench.write_requests, bench.writes = (
+            [ResettableSource(dut, f"{kind}__{k}__{port}", bench.pauses(gaps))
+             for k in range(count)]
+            for kind, port, count in (("readers", "request", bench.counts[0]),
+                                      ("writers", "request", bench.counts[1]),
+                                      ("writers", "data", bench.counts[1])))
         cocotb.start_soon(bench.watch_idle())
         await bench.edge(2)
         return bench
@@ -195,11 +197,15 @@ class MemoryBench:
                 assert got == want, f"reader {reader}, word {place}: {got:#x}, not {want:#x}"
             assert len(found) == len(words), f"reader {reader} got words nobody asked for"
 
-    async def clear(self) -> None:
-        """Stop, wait for idle, reset the clients, clear, and go on."""
+    async def stop(self) -> None:
+        """Stop and wait for idle."""
         self.dut.stop.value = 1
         await self.edge(2)
         await self.until(lambda: bool(self.flag("idle")), "idle", _SETTLE)
+
+    async def clear(self) -> None:
+        """Stop, reset the clients, clear, and go on."""
+        await self.stop()
         self.drop_clients()
         self.dut.clear.value = 1
         await self.edge()

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random requests to the memory system."""
+"""Random requests to the memory system, and their bursts."""
 
-from .memory_bench import MemoryBench
-from .memory_clients import Request
+from .memory_bench import MemoryBench, Request
 
-__all__ = ["random_reads", "random_writes", "traffic"]
+__all__ = ["bursts_of", "random_reads", "random_writes", "traffic"]
+
+
+def bursts_of(request: Request, burst_words: int) -> list[Request]:
+    """Return the bursts that a request is carried out in."""
+    address, words = request
+    bounds = [address, *(word for word in range(address + 1, address + words)
+                         if word % burst_words == 0), address + words]
+    return [(first, end - first) for first, end in zip(bounds, bounds[1:], strict=False)]
 
 
 def random_reads(bench: MemoryBench, count: int, end: int | None = None) -> list[Request]:

@@ -2,6 +2,7 @@
 """Run a trained network whole on the generated accelerator: the job behind ``make sim``."""
 
 import dataclasses
+import functools
 import json
 import sys
 import time
@@ -25,7 +26,6 @@ from ..gen.files import write_whole
 from ..gen.presets import DEFAULT_PRESET, as_toml, load_config
 from ..gen.session.errors import SessionError
 from ..gen.session.transport import TransportError
-from ..models.data.labelled import LabelledImages
 from ..models.golden.errors import NetworkError
 from ..models.golden.network import IntegerNetwork
 from ..models.nn.recipe import Recipe
@@ -74,16 +74,16 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str = DE
     program.save(out / net)
     write_whole(out / net / "config.toml", as_toml(hardware))
     with ThreadPoolExecutor(max_workers=1) as pool:  # on the other core
-        models = pool.submit(_model_accuracy, recipe, network, test)
+        models = pool.submit(_model_accuracy, recipe)
         transport = _step("generate and build the accelerator",
                           lambda: VerilatorTransport(hardware))
         with closing(transport):
             report = _run(program, network, test.images[:images], transport)
-        accuracy = _step(f"integer and float model on {len(test.images)} test images",
-                         models.result)
+        known = _step(f"integer and float model on {len(test.images)} test images",
+                      models.result)
     labels = test.labels[:len(report.predictions)]
     right = [guess == int(label) for guess, label in zip(report.predictions, labels, strict=True)]
-    accuracy["rtl"] = sum(right) / len(right) if right else None
+    accuracy = {**known, "rtl": sum(right) / len(right) if right else None}
     _print_report(report, hardware, images)
     _print_accuracy(report, accuracy, len(test.images))
     if report.divergence:
@@ -103,10 +103,11 @@ def _run(program: Program, network: IntegerNetwork, images: torch.Tensor,
                            progress=lambda done: progress.update(task, completed=done))
 
 
-def _model_accuracy(recipe: Recipe, network: IntegerNetwork,
-                    test: LabelledImages) -> dict[str, float | None]:
+@functools.cache  # of a network on several configurations
+def _model_accuracy(recipe: Recipe) -> dict[str, float]:
     """Return the accuracy of the integer and of the float model on all test images."""
-    predicted = network.predict(test.images)
+    test = recipe.load_test()
+    predicted = recipe.load().predict(test.images)
     return {"integer": float((predicted == test.labels).double().mean()),
             "float": recipe.accuracy_float(test.images, test.labels)}
 

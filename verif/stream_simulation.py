@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from amaranth import Value
+from amaranth import ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
@@ -170,6 +170,7 @@ class StreamSimulation:
                  stalls: float = 0.0):
         self.unit, self.gaps, self.stalls = unit, gaps, stalls
         self.now = 0
+        self._reset = Signal()
         self._rng = random.Random(str(seed))
         self._sources: list[tuple[Any, Source]] = []
         self._sinks: list[tuple[Any, Sink]] = []
@@ -214,6 +215,16 @@ class StreamSimulation:
                 sink.note(self.now, *values)
             self.now += 1
 
+    async def reset(self, ctx: Any) -> None:
+        """Reset the unit; memories, sources and sinks forget what is under way."""
+        ctx.set(self._reset, 1)
+        await self.edge(ctx)
+        ctx.set(self._reset, 0)
+        for _, partner in (*self._sources, *self._sinks):
+            partner.drop()
+        for port in self._reads:
+            port.drop()
+
     async def until(self, ctx: Any, done: Callable[[], Any], limit: int = 5000) -> None:
         """Pass clock edges until ``done()``; at most ``limit``."""
         for _ in range(limit):
@@ -224,7 +235,7 @@ class StreamSimulation:
 
     def run(self, bench: Callable[[Any], Any]) -> None:
         """Run ``bench(ctx)`` from reset to its end."""
-        simulator = Simulator(self.unit)
+        simulator = Simulator(ResetInserter(self._reset)(self.unit))
         simulator.add_clock(1e-6)
         simulator.add_testbench(bench)
         simulator.run()

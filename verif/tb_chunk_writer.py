@@ -163,9 +163,9 @@ async def keeps_its_pace(dut: Any) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(port=["rst", "clear"], after=[1, 3, 6, 20])
-async def restarts_after_reset(dut: Any, port: str, after: int) -> None:
-    """A reset, and ``clear``, drop tile and chunks at work."""
+@cocotb.parametrize(after=[1, 3, 6, 20], requested=[False, True])
+async def restarts_after_reset(dut: Any, after: int, requested: bool) -> None:
+    """A reset drops tile and chunks at work, and the words of a request that was taken."""
     bench = await Bench.start(dut)
     output = _output_map(bench.rng, bench.config, 1, 2)
     begun = _tiles(bench.rng, bench.config, output, 2)[0]
@@ -174,11 +174,12 @@ async def restarts_after_reset(dut: Any, port: str, after: int) -> None:
     beats = begun.beats(bench.rng, bench.config)
     ends = [index + 1 for index, beat in enumerate(beats) if beat["end"]]
     writer.beats.put(beats[:min(after, ends[1])])  # more would wait
+    dut.memory__request__ready.value = requested  # but no word is
     await bench.edge(after + 8)
     assert bench.read("busy")
-    getattr(dut, port).value = 1
+    dut.rst.value = 1
     await bench.edge(2)
-    getattr(dut, port).value = 0
+    dut.rst.value = 0
     await bench.edge()
     assert not bench.read("busy")
     assert not int(dut.memory__request__valid.value) and not int(dut.memory__data__valid.value)

@@ -11,9 +11,10 @@ from .csr_host import begin
 __all__ = ["loads_a_stream", "shares_the_window", "window_reaches_memory"]
 
 _STATUS, _ADDRESS, _DATA, _CYCLES = 0x14, 0x40, 0x44, 0x80
+_LIMIT = 200  # of simulated time, many times what a test takes
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=_LIMIT, timeout_unit="us")
 @cocotb.parametrize(gaps=[0.0, 0.5], stalls=[0.0, 0.5])
 async def window_reaches_memory(dut: Any, gaps: float, stalls: float) -> None:
     """The window moves on by a word with each access, up to the end of the memory."""
@@ -34,7 +35,7 @@ async def window_reaches_memory(dut: Any, gaps: float, stalls: float) -> None:
         assert await host.read(_ADDRESS) == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=_LIMIT, timeout_unit="us")
 @cocotb.parametrize(gaps=[0.0, 0.5])
 async def loads_a_stream(dut: Any, gaps: float) -> None:
     """Words of the stream go to memory in order, between accesses, none while running."""
@@ -75,7 +76,7 @@ async def loads_a_stream(dut: Any, gaps: float) -> None:
     assert [await host.read(_DATA) for _ in range(2)] == [1, 2]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=_LIMIT, timeout_unit="us")
 @cocotb.parametrize(gaps=[0.0, 0.5])
 async def shares_the_window(dut: Any, gaps: float) -> None:
     """While a stream is loaded the host writes and reads words: none of either is lost."""

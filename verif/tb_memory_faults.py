@@ -6,14 +6,12 @@ from typing import Any
 import cocotb
 
 from .memory_bench import BASE, MemoryBench
-from .memory_clients import bursts_of
-from .memory_traffic import random_reads, random_writes, traffic
+from .memory_traffic import bursts_of, random_reads, random_writes, traffic
 
 __all__ = ["refuses_reads", "refuses_writes", "stop_and_go", "stop_and_clear"]
 
 
 _BUS = (0.0, 0.6, 0.0, 0.6, 0.0, 0.6, 0.0)  # shares of pauses
-_SETTLE = 3000  # cycles: enough for all bursts in flight with a slow bus
 _REFUSED = {  # address and words, from the limit
     "no_words": lambda limit: (0, 0),
     "one_too_many": lambda limit: (limit - 4, 5),
@@ -85,9 +83,7 @@ async def stop_and_go(dut: Any, moment: int, bus: float) -> None:
     bench = await MemoryBench.start(dut, 0.3, 0.3, bus)
     wanted = traffic(bench)
     await bench.edge(moment)
-    dut.stop.value = 1
-    await bench.edge(2)
-    await bench.until(lambda: bool(bench.flag("idle")), "idle", _SETTLE)
+    await bench.stop()
     before = None if bench.on_chip else dict(map(
         lambda item: (item[0], len(item[1])), bench.bus.addresses.items()))
     for _ in range(60):

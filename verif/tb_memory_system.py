@@ -9,8 +9,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from .memory_bench import BASE, MemoryBench
-from .memory_clients import bursts_of
-from .memory_traffic import random_reads, random_writes, traffic
+from .memory_traffic import bursts_of, random_reads, random_writes, traffic
 
 __all__ = ["carries_all_traffic", "keeps_full_rate", "nobody_is_blocked",
            "restarts_after_reset", "shares_fairly", "tells_when_writes_are_in"]

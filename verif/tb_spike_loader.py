@@ -9,16 +9,15 @@ import cocotb
 from ..models.golden.errors import GoldenError
 from ..rtl.soc.descriptor import Mode
 from .bench import Bench
+from .client_memory import ReadMemory
 from .layer_traffic import layer_traffic, random_layer
 from .loader_bench import Loader, walk_layer, wanted_of
-from .read_partner import ReadPartner
 from .streams import pauses
 
 __all__ = ["asks_for_masks_ahead", "gives_tiles_in_time", "keeps_its_pace", "matches_golden",
            "notices_wrong_tiles", "refuses_impossible_layers", "restarts_after_reset",
            "walks_corner"]
 
-_QUIET = 150  # cycles without a transfer that no random stall lasts
 _LAYERS = 12
 
 
@@ -121,9 +120,9 @@ async def refuses_impossible_layers(dut: Any) -> None:
         assert bench.read("error"), f"{name}: error must be set"
         assert since == [len(sink.cycles) for sink in loader.sinks.values()], name
         assert asked == len(loader.readers["masks"].requests), name
-        dut.clear.value = 1
+        dut.rst.value = 1
         await bench.edge()
-        dut.clear.value = 0
+        dut.rst.value = 0
         await bench.edge(2)
         assert not bench.read("error"), f"{name}: error must be cleared"
 
@@ -150,9 +149,9 @@ async def notices_wrong_tiles(dut: Any) -> None:
                     for beat in loader.sinks["row"].values[since["row"]:])
         rows = sum(len(tile.rows) for tile in tiles[:given])
         assert lasts == rows, f"rows must be {rows}, not {lasts}"
-        dut.clear.value = 1
+        dut.rst.value = 1
         await bench.edge()
-        dut.clear.value = 0
+        dut.rst.value = 0
         await loader.run(random_layer(bench.rng, bench.config))
 
 
@@ -241,8 +240,9 @@ async def restarts_after_reset(dut: Any) -> None:
     config = bench.config
     traffic = layer_traffic(bench.rng, config, [(1, 1, config.chunk, 1)], out_width=9,
                             out_height=9, density=1.0)
-    readers = {name: ReadPartner(dut, name, traffic.memory, lambda: 3, pauses(bench.rng, 0.1))
-               for name in ("masks", "values")}
+    readers = {name: ReadMemory(bench, name, 0.1, lambda: 3) for name in ("masks", "values")}
+    for reader in readers.values():
+        reader.words = traffic.memory
     bench.write("layer", traffic.layer)
     for ready in (0, 1):  # stop at a beat; at a tile
         dut.o_tile__ready.value = not ready

@@ -14,7 +14,8 @@ from .fibers import canonical
 from .streams import StreamSink
 from .weight_traffic import Layer, blank, random_layer
 
-__all__ = ["keeps_its_pace", "matches_golden", "reports_errors", "restarts_after_reset"]
+__all__ = ["keeps_its_pace", "matches_golden", "reports_errors", "restarts_after_reset",
+           "stops_when_full"]
 
 _LATENCY = 3  # cycles from a word to its first beat
 _QUIET = 300  # cycles without a transfer that no random stall lasts
@@ -46,14 +47,15 @@ def _begin(bench: Bench, memory: ReadMemory, layer: Layer) -> None:
     bench.write("start", 1)
 
 
-async def _run(bench: Bench, memory: ReadMemory, sink: StreamSink, layer: Layer) -> None:
+async def _run(bench: Bench, memory: ReadMemory, sink: StreamSink, layer: Layer,
+               quiet: int = _QUIET) -> None:
     """Load a layer and compare every beat with the golden one."""
     wanted = canonical(layer.beats(bench.config))
     before = len(sink.cycles)
     _begin(bench, memory, layer)
     await bench.edge()
     bench.write("start", 0)
-    await sink.take(before + len(wanted), timeout=_QUIET)
+    await sink.take(before + len(wanted), timeout=quiet)
     await bench.edge(5)
     found = canonical(sink.values[before:])
     for number, (beat, want) in enumerate(zip(found, wanted, strict=False)):
@@ -104,29 +106,42 @@ def _fitting(bench: Bench, tiles: int, stream: bool) -> Layer:
         columns -= 1
 
 
-async def _clear(bench: Bench, memory: ReadMemory, port: str) -> None:
-    """Hold ``clear`` or ``rst``; the memory forgets as well."""
-    getattr(bench.dut, port).value = 1
-    for _ in range(3):
-        memory.drop()
-        await bench.edge()
-    getattr(bench.dut, port).value = 0
-    await bench.edge()
+def _too_long(bench: Bench, tiles: int, buffers: int) -> Layer:
+    """Return a layer of one block that is longer than so many buffers."""
+    columns = 1
+    while True:
+        layer = random_layer(bench.rng, bench.config, columns=columns, block_columns=columns,
+                             chunks=3, tiles=tiles)
+        if layer.block_beats(bench.config) > buffers * bench.config.weight_buffer_beats:
+            return layer
+        columns *= 2
+
+
+@cocotb.test()
+async def stops_when_full(dut: Any) -> None:
+    """While no beat is taken a full buffer stops the memory, and loses nothing."""
+    bench = await Bench.start(dut)
+    memory, sink = ReadMemory(bench), bench.sink("o")
+    layer = _too_long(bench, tiles=1, buffers=2)
+    going, sink.pauses = sink.pauses, itertools.repeat(True)
+    run = cocotb.start_soon(_run(bench, memory, sink, layer, quiet=10 * _QUIET))
+    words = -1
+    while words != len(memory.cycles):
+        words = len(memory.cycles)
+        await bench.edge(20)
+    assert words < layer.fields["weight_words"], "the memory must wait"
+    sink.pauses = going
+    await run
 
 
 @cocotb.test()
 async def reports_errors(dut: Any) -> None:
-    """What cannot be loaded is told and does no harm after ``clear``."""
+    """What cannot be loaded is told and does no harm after a reset."""
     bench = await Bench.start(dut)
     config, rng = bench.config, bench.rng
     memory, sink = ReadMemory(bench), bench.sink("o")
     good = random_layer(rng, config, columns=3, block_columns=2, chunks=2, tiles=1)
-    columns = 1
-    while True:  # a block that just does not fit
-        long = random_layer(rng, config, columns=columns, block_columns=columns, chunks=3, tiles=2)
-        if long.block_beats(config) > config.weight_buffer_beats:
-            break
-        columns *= 2
+    long = _too_long(bench, tiles=2, buffers=1)
     illegal = [{name: 0} for name in ("weight_words", "tiles", "blocks", "columns",
                                       "block_columns", "chunks")]
     words = good.fields["weight_words"]
@@ -144,15 +159,16 @@ async def reports_errors(dut: Any) -> None:
                 break
         await bench.edge(20)
         assert bench.read("error"), f"{layer.fields} must be an error"
-        await _clear(bench, memory, "clear")
+        await bench.reset(3)
+        await bench.edge()
         assert not bench.read("error") and not bench.read("busy")
         await _run(bench, memory, sink, good)
 
 
 @cocotb.test()
-@cocotb.parametrize(port=["rst", "clear"], after=[1, 4, 40])
-async def restarts_after_reset(dut: Any, port: str, after: int) -> None:
-    """A reset, and ``clear``, drop all that is at work."""
+@cocotb.parametrize(after=[1, 4, 40])
+async def restarts_after_reset(dut: Any, after: int) -> None:
+    """A reset drops all that is at work."""
     bench = await Bench.start(dut)
     memory = ReadMemory(bench)
     begun = random_layer(bench.rng, bench.config, columns=6, block_columns=2, chunks=2, tiles=2)
@@ -161,7 +177,8 @@ async def restarts_after_reset(dut: Any, port: str, after: int) -> None:
     bench.write("start", 0)
     await bench.edge(after)
     assert bench.read("busy")
-    await _clear(bench, memory, port)
+    await bench.reset(3)
+    await bench.edge()
     assert not bench.read("busy") and not int(dut.o__valid.value)
     await _run(bench, memory, bench.sink("o"), random_layer(
         bench.rng, bench.config, columns=3, block_columns=2, chunks=2, tiles=1))

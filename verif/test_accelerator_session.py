@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spikeloom.gen.compiler.compile import compile_network
+from spikeloom.gen.compiler.predict import predict_encode
 from spikeloom.gen.session.errors import DeviceError
 from spikeloom.gen.session.session import Session
 from spikeloom.rtl.config import AcceleratorConfig
@@ -26,6 +27,7 @@ INSIDE = dataclasses.replace(OUTSIDE, memory="on_chip", memory_words=1 << 14, me
 SMALL = dataclasses.replace(OUTSIDE, chunk=8, tppes=4, laggy_adders=2, beat_values=2,
                             fetch_depth=2, column_fifo_depth=2, match_fifo_depth=2,
                             max_columns=16, requantize=0)
+ENCODE_BAND = 0.02  # of the predicted cycles, with the density of the images
 TIMINGS = {"fast": BusTiming(latency=2), "slow": BusTiming(latency=60, pace=100, stall=60)}
 
 
@@ -53,8 +55,15 @@ def test_network(name, place):
     config = INSIDE if place == "inside" else OUTSIDE
     program, network = setup(name, config, images=2)
     with VerilatorTransport(config, timing=TIMINGS.get(place)) as transport:
-        check(run_program(program, network, random_images(network, 3, 5), transport, timeout=120,
-                          every_image=place != "fast"))
+        images = random_images(network, 3, 5)
+        report = run_program(program, network, images, transport, timeout=120,
+                             every_image=place != "fast")
+    check(report)
+    if place != "slow":
+        lanes = np.stack([images.numpy() & 15, images.numpy() >> 4])
+        predicted = len(images) * predict_encode(
+            program.step("image").map, config, np.count_nonzero(lanes) / lanes.size)
+        assert abs(report.layers[0].cycles - predicted) <= ENCODE_BAND * predicted
 
 
 def test_two_programs_in_one_session():

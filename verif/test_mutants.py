@@ -1,31 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benches notice designs that are broken on purpose."""
 
+import itertools
+
 import pytest
 
+from spikeloom.verif import mutants_ftp, mutants_soc
 from spikeloom.verif.build import Design
-from spikeloom.verif.mutants import CONFIG, MUTANTS, Mutant, PatchError, patched
+from spikeloom.verif.mutants import CONFIG, Mutant, PatchError, patched
 from spikeloom.verif.runner import BenchFailure, Run, emitted, run_bench
 
-UNITS = sorted({mutant.unit for mutant in MUTANTS.values()})
+_QUICK_BUILD = ("-CFLAGS", "-O0", "--output-split", "0")  # of what runs for a moment only
+TABLES = (mutants_ftp.MUTANTS, mutants_soc.MUTANTS)
+MUTANTS = {name: mutant for table in TABLES for name, mutant in table.items()}
 
 
-def run(unit, **extra):
-    run_bench(Run(unit=unit, config=CONFIG, bench=f"tb_{unit}",
-                  parameters={"positions": 20 * CONFIG.chunk} if unit == "compressor" else {},
-                  **extra))
+def bench_of(mutant):
+    return mutant.bench or f"tb_{mutant.unit}"
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_design_itself_passes(unit):
-    run(unit)
+BENCHES = {bench: list(mutants) for bench, mutants in itertools.groupby(
+    sorted(MUTANTS.values(), key=bench_of), key=bench_of)}
+
+
+def run(mutant, **extra):
+    short = {"positions": 20 * CONFIG.chunk} if mutant.unit == "compressor" else {}
+    run_bench(Run(unit=mutant.unit, config=mutant.config, bench=bench_of(mutant),
+                  parameters=short, **extra))
+
+
+def test_names_differ():
+    assert len(MUTANTS) == sum(map(len, TABLES))
+
+
+@pytest.mark.parametrize("mutants", BENCHES.values(), ids=BENCHES)
+def test_design_itself_passes(mutants):
+    run(mutants[0], tests="|".join(sorted({mutant.killed_by for mutant in mutants})))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
 def test_bench_kills(mutant):
-    verilog = patched(mutant, emitted(mutant.unit, CONFIG))
+    design = Design(top=mutant.unit, verilog=patched(mutant, emitted(mutant.unit, mutant.config)),
+                    arguments=_QUICK_BUILD)
     with pytest.raises(BenchFailure, match=rf"\n({mutant.killed_by})\S*: \S"):
-        run(mutant.unit, design=Design(top=mutant.unit, verilog=verilog), tests=mutant.killed_by)
+        run(mutant, design=design, tests=mutant.killed_by)
 
 
 @pytest.mark.parametrize("changes", [{"module": "other"}, {"pattern": "no such line"}])

@@ -19,13 +19,13 @@ from spikeloom.rtl.config import INNER_JOINS, AcceleratorConfig
 from spikeloom.rtl.soc import performance_counters
 from spikeloom.rtl.soc.register_map import (
     ACCESSES,
+    COUNTER_MEANINGS,
     ERROR_MEANINGS,
     REGISTER_ADDRESS_BITS,
     REGISTER_BITS,
     ErrorCode,
     register_map,
 )
-from spikeloom.rtl.soc.register_map import COUNTERS as COUNTER_MEANINGS
 
 CONFIGS = {"axi": load_config("loas"), "on_chip": load_config("tiny"),
            "other": AcceleratorConfig(inner_join="fast_fast", requantize=0, guard_bits=2)}

@@ -98,7 +98,7 @@ def test_latency_and_throughput(config):
     loader.simulation.run(bench)
 
 
-def test_errors_last_until_clear():
+def test_errors_last_until_reset():
     config, rng = CONFIGS[64], random.Random(1)
     loader = Loader(config)
     good = layer_of(rng, 3, 2, 2)
@@ -111,16 +111,14 @@ def test_errors_last_until_clear():
             await loader.begin(ctx, layer, words)
             await loader.simulation.edge(ctx, 10)
             assert ctx.get(loader.unit.error) and not ctx.get(loader.unit.busy)
-            ctx.set(loader.unit.clear, 1)
-            await loader.simulation.edge(ctx)
-            ctx.set(loader.unit.clear, 0)
+            await loader.simulation.reset(ctx)
             await loader.load(ctx, good, words)
 
     loader.simulation.run(bench)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 9])
-def test_clear_drops_what_is_at_work(after):
+def test_reset_drops_what_is_at_work(after):
     config, rng = CONFIGS[32], random.Random(1)
     loader = Loader(config)
 
@@ -128,11 +126,7 @@ def test_clear_drops_what_is_at_work(after):
         await loader.begin(ctx, layer_of(rng, 5, 2, 2), records(rng, config, 5))
         await loader.simulation.edge(ctx, after)
         assert ctx.get(loader.unit.busy)
-        ctx.set(loader.unit.clear, 1)
-        await loader.simulation.edge(ctx)
-        loader.memory.drop()
-        loader.sink.drop()
-        ctx.set(loader.unit.clear, 0)
+        await loader.simulation.reset(ctx)
         assert not ctx.get(loader.unit.busy)
         await loader.load(ctx, layer_of(rng, 4, 2, 2), records(rng, config, 4))
 

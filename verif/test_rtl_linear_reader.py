@@ -75,8 +75,8 @@ def test_latency_and_throughput(config):
 
 
 @pytest.mark.parametrize("config", [CONFIGS["1_128"], CONFIGS["4_128"], CONFIGS["16_32"]])
-@pytest.mark.parametrize("port", ["start", "clear"])
-def test_start_and_clear_drop_what_is_left(config, port):
+@pytest.mark.parametrize("how", ["start", "reset"])
+def test_start_and_reset_drop_what_is_left(config, how):
     rng, reader = random.Random(1), Reader(config)
 
     async def bench(ctx):
@@ -84,16 +84,12 @@ def test_start_and_clear_drop_what_is_left(config, port):
         reader.sink.stopped = True
         # held back by the consumer: one word, or all but the last word of an item
         count = max(1, config.residual_bits // config.memory_bits - 1)
-        await reader.begin(ctx, random_words(rng, config, count if port == "start" else 20))
+        await reader.begin(ctx, random_words(rng, config, count if how == "start" else 20))
         await simulation.edge(ctx, 40)
-        assert ctx.get(unit.busy) == (port == "clear")
+        assert ctx.get(unit.busy) == (how == "reset")
         reader.sink.drop()
-        if port == "clear":
-            ctx.set(unit.clear, 1)
-            await simulation.edge(ctx)
-            reader.memory.drop()
-            reader.sink.drop()
-            ctx.set(unit.clear, 0)
+        if how == "reset":
+            await simulation.reset(ctx)
             assert not ctx.get(unit.busy)
         else:  # the items are dropped while nobody takes them
             ctx.set(unit.words, 0)

@@ -97,7 +97,7 @@ def test_throughput(config, item_bits):
 
 
 @pytest.mark.parametrize("item_bits", [16, 32, 128])
-def test_clear_drops_what_is_held(item_bits):
+def test_reset_drops_what_is_held(item_bits):
     config, rng = CONFIGS["32_2"], random.Random(1)
     writer = Writer(config, item_bits)
 
@@ -106,11 +106,7 @@ def test_clear_drops_what_is_held(item_bits):
         writer.source.put([rng.getrandbits(item_bits) for _ in range(3)])
         await writer.simulation.edge(ctx, 10)
         assert ctx.get(writer.unit.busy)
-        writer.source.drop()
-        await writer.simulation.edge(ctx)
-        await writer.pulse(ctx, "clear")
-        writer.memory.requests.drop()
-        writer.memory.data.drop()
+        await writer.simulation.reset(ctx)
         assert not ctx.get(writer.unit.busy)
         writer.memory.requests.stopped = False
         await writer.write(ctx, 64, batches(rng, writer))

@@ -5,7 +5,7 @@ import itertools
 import random
 
 import pytest
-from amaranth import Module, ResetInserter, Signal, unsigned
+from amaranth import unsigned
 
 from spikeloom.rtl.soc.replay_buffer import ReplayBuffer
 from spikeloom.verif.stream_simulation import StreamSimulation
@@ -75,10 +75,8 @@ def test_the_next_block_comes_in_meanwhile():
 
 @pytest.mark.parametrize("gaps", [0.0, 0.5])
 def test_a_block_that_does_not_fit_is_an_error(gaps):
-    unit, reset = ReplayBuffer(unsigned(6), DEPTH), Signal()
-    wrapped = Module()
-    wrapped.submodules.unit = ResetInserter(reset)(unit)
-    simulation = StreamSimulation(wrapped, gaps, gaps=gaps)
+    unit = ReplayBuffer(unsigned(6), DEPTH)
+    simulation = StreamSimulation(unit, gaps, gaps=gaps)
     source, commands = simulation.source(unit.i), simulation.source(unit.i_plays)
     sink = simulation.sink(unit.o)
 
@@ -89,10 +87,7 @@ def test_a_block_that_does_not_fit_is_an_error(gaps):
         assert len(source.cycles) == DEPTH
         await simulation.edge(ctx, 20)
         assert ctx.get(unit.error) and len(sink.values) == DEPTH
-        source.drop()
-        ctx.set(reset, 1)
-        await simulation.edge(ctx)
-        ctx.set(reset, 0)
+        await simulation.reset(ctx)
         assert not ctx.get(unit.error) and not ctx.get(unit.busy)
         sink.values.clear()
         source.put(items([1, 2]))

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command behind ``make sim``: its table, its JSON, its exit status."""
 
+import dataclasses
 import json
 
 import pytest
 
+from spikeloom.models.zoo import registry
 from spikeloom.rtl.soc.register_map import ErrorCode
 from spikeloom.verif import sim
 from spikeloom.verif.reference_transport import ReferenceTransport
@@ -60,6 +62,18 @@ def test_device_that_stops_ends_the_run(run):
     status, report, text, _ = run("--images", "1", fails=(ErrorCode.ROW_OVERFLOW, 3, 0))
     assert status == 1 and not report["exact"] and report["accuracy"]["rtl"] is None
     assert "row_overflow" in report["error"] and "layer conv3" in text
+
+
+def test_models_run_once_for_all_configurations(run, monkeypatch):
+    calls = []
+    recipe = dataclasses.replace(registry.get("dual_sparse_cnn"))
+    monkeypatch.setattr(sim, "get", lambda net: recipe)
+    monkeypatch.setattr(type(recipe), "accuracy_float", lambda *_: calls.append(1) or 0.5)
+    for preset in ("loas", "small"):
+        status, report, _, _ = run("--images", "1", "--config", preset)
+        assert status == 0 and report["accuracy"]["float"] == 0.5
+        assert report["accuracy"]["rtl"] == 1.0
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("words, text", [

@@ -11,25 +11,16 @@ import pytest
 from spikeloom.rtl.config import FTPConfig
 from spikeloom.verif.build import Design
 from spikeloom.verif.runner import BenchFailure, Run, main, run_bench
+from spikeloom.verif.stand_in import stand_in
 from spikeloom.verif.streams import pauses
 
 CONFIG = FTPConfig(chunk=8, laggy_adders=8, beat_values=1)
-UNIT = """module prefix_sum_fast(clk, rst, i__valid, i__ready, i__payload, o__valid, o__ready,
-    o__payload);
-  input clk;
-  input rst;
-  input i__valid;
-  output i__ready;
-  input [7:0] i__payload;
-  output o__valid;
-  input o__ready;
-  output [27:0] o__payload;
+BODY = """
   reg [7:0] count;
   always @(posedge clk) count <= rst ? 0 : count + 1;
   assign i__ready = {ready};
   assign o__valid = {valid};
   assign o__payload = {payload};
-endmodule
 """
 
 
@@ -65,8 +56,8 @@ def test_pauses_out_of_range(probability, burst):
     (r"o: 0 of 100 transfers, none in 100000 cycles", "0", "0", "0"),
 ])
 def test_rule_breakers_are_caught(text, ready, valid, payload):
-    verilog = UNIT.replace("{ready}", ready).replace("{valid}", valid).replace(
-        "= {payload}", f"= {payload}")
+    verilog = stand_in("prefix_sum_fast", CONFIG,
+                       BODY.format(ready=ready, valid=valid, payload=payload))
     with pytest.raises(BenchFailure, match=text) as failure:
         run_bench(Run(unit="prefix_sum_fast", config=CONFIG, bench="tb_prefix_sum", seed=5,
                       design=Design(top="prefix_sum_fast", verilog=verilog),

@@ -3,29 +3,26 @@
 
 import dataclasses
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import spikeloom.verif
 from spikeloom.gen.session.transport import TransportError
 from spikeloom.rtl.config import AcceleratorConfig
 from spikeloom.verif.accelerator_design import accelerator_design
+from spikeloom.verif.stand_in import stand_in_accelerator
 from spikeloom.verif.verilator_transport import BusTiming, VerilatorTransport
 
 CONFIG = AcceleratorConfig(chunk=16, laggy_adders=4, beat_values=4, max_fan_in=64,
                            memory_bits=64)
 INSIDE = dataclasses.replace(CONFIG, memory="on_chip", memory_words=256)
-FOLDER = Path(spikeloom.verif.__file__).parent
-STAND_IN = (FOLDER / "stand_in_accelerator.sv").read_text()
-STAND_IN_INSIDE = (FOLDER / "stand_in_memory_inside.sv").read_text()
 CONTROL, SOURCE, DESTINATION, WORDS, BASE = 4, 8, 12, 16, 20
 SECONDS = 60
 
 
 def opened(**arguments):
-    return VerilatorTransport(CONFIG, verilog=arguments.pop("verilog", STAND_IN), **arguments)
+    verilog = arguments.pop("verilog", None) or stand_in_accelerator(CONFIG)
+    return VerilatorTransport(CONFIG, verilog=verilog, **arguments)
 
 
 def copy(transport, source, destination, words, base=0):
@@ -112,7 +109,7 @@ def test_register_errors():
             transport.read_register(0x18)
         with pytest.raises(TransportError, match="write of register 0x1c: SLVERR"):
             transport.write_register(0x1C, 1)
-    silent = STAND_IN.replace("wire give = s_axil_arvalid", "wire give = 0")
+    silent = stand_in_accelerator(CONFIG).replace("wire give = s_axil_arvalid", "wire give = 0")
     with opened(verilog=silent) as transport:
         with pytest.raises(TransportError, match="read of register 0x0: no answer"):
             transport.read_register(0)
@@ -141,9 +138,9 @@ def test_faults_of_the_memory_bus(registers, text):
      "wlast is in the wrong place"),
 ])
 def test_broken_masters(line, broken, text):
-    assert STAND_IN.count(line) == 1
-    with opened(verilog=STAND_IN.replace(line, broken),
-                timing=BusTiming(stall=100)) as transport:
+    verilog = stand_in_accelerator(CONFIG)
+    assert verilog.count(line) == 1
+    with opened(verilog=verilog.replace(line, broken), timing=BusTiming(stall=100)) as transport:
         with pytest.raises(TransportError, match=text):
             copy(transport, 0, 100, 40)
             transport.wait(SECONDS)
@@ -151,7 +148,7 @@ def test_broken_masters(line, broken, text):
 
 def test_memory_inside():
     """What the load stream writes is read from the array, and logged."""
-    with VerilatorTransport(INSIDE, verilog=STAND_IN_INSIDE) as transport:
+    with VerilatorTransport(INSIDE, verilog=stand_in_accelerator(INSIDE)) as transport:
         transport.write_memory(0, pattern(400))
         transport.log_writes(True)
         transport.write_memory(84, pattern(9, 2))
@@ -171,7 +168,7 @@ def test_memory_inside():
 ])
 def test_memory_inside_must_be_found(text, broken, message):
     with pytest.raises(ValueError, match=message):
-        accelerator_design(INSIDE, STAND_IN_INSIDE.replace(text, broken))
+        accelerator_design(INSIDE, stand_in_accelerator(INSIDE).replace(text, broken))
 
 
 def test_waves_of_a_window():

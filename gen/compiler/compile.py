@@ -147,7 +147,7 @@ def _steps(plan: NetworkPlan, places: Places) -> list[Step]:
     steps = []
     if plan.image:
         steps.append(Step(name=IMAGE, output="image", map=places.maps[IMAGE],
-                          cycles=predict_encode(plan.image)))
+                          cycles=predict_encode(plan.image, plan.config)))
     for name, layer in plan.layers.items():
         steps.append(Step(
             name=name, output=layer.layer.output, map=places.maps.get(name),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predicted cycles: a simple model of what limits each layer, no simulation."""
 
+import math
+
 import numpy as np
 
 from ...rtl.config import AcceleratorConfig
@@ -12,11 +14,48 @@ __all__ = ["ASSUMED_DENSITY", "predict_encode", "predict_layer"]
 
 ASSUMED_DENSITY = 0.25  # share of lane words that are not silent, where nothing is known
 _FIXED_CYCLES = 150     # descriptor, loading of the first tile, profile record
+_ENCODE_CYCLES = 40     # first word of the image, last word of the map
 
 
-def predict_encode(image: SpikeMap) -> int:
-    """Return the cycles to encode an image: one integer each, once for each lane pass."""
-    return _FIXED_CYCLES + image.passes * image.height * image.width * image.channels
+def predict_encode(image: SpikeMap, config: AcceleratorConfig,
+                   density: float = ASSUMED_DENSITY) -> int:
+    """Return the cycles to encode an image.
+
+    Each chunk is compressed while the one before is written, so the slower of both sets the pace:
+
+    - compress: a position a cycle; the words of the bitmask hold it up only as far as the next
+      chunk's first slice is gathered sooner than they are written;
+    - write: its words, 3 cycles more for each burst, and 1 more unless the last one is of 1 word.
+
+    The memory is taken to acknowledge a burst before eight more wait for that.
+
+    Parameters
+    ----------
+    image : SpikeMap
+    config : AcceleratorConfig
+    density : float
+        Share of lane words that are not zero, 0..1.
+    """
+    chunk_format = ChunkFormat.of_spikes(config)
+    positions = [min(config.chunk, image.channels - first)
+                 for first in range(0, image.channels, config.chunk)]
+    words = chunk_format.mask_words
+    first_slice = [min(config.beat_values, count) for count in positions[1:] + positions[:1]]
+    compress = [count + min(words, max(0, words + 2 - ahead))
+                for count, ahead in zip(positions, first_slice, strict=True)]
+    write = [_write_cycles(chunk_format, count, density, config.burst_words)
+             for count in positions]
+    pixel = sum(map(max, compress, write[-1:] + write[:-1]))
+    return int(_ENCODE_CYCLES + image.passes * image.height * image.width * pixel)
+
+
+def _write_cycles(chunk_format: ChunkFormat, positions: int, density: float, burst: int) -> float:
+    """Return the cycles to write a chunk of so many positions, on average."""
+    words = chunk_format.words(np.arange(positions + 1))
+    cycles = words + 3 * -(-words // burst) + (words % burst != 1)
+    chances = [math.comb(positions, count) * density**count * (1 - density)**(positions - count)
+               for count in range(positions + 1)]
+    return float(cycles @ chances)
 
 
 def predict_layer(plan: LayerPlan, config: AcceleratorConfig,

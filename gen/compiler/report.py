@@ -29,7 +29,7 @@ def check_report(plan: NetworkPlan, images: int = 1) -> dict[str, Any]:
     except CompileError as error:
         refusals.append(_refusal(error))
         return report
-    encode = predict_encode(plan.image) if plan.image else 0
+    encode = predict_encode(plan.image, plan.config) if plan.image else 0
     word_bytes = plan.config.memory_bits // 8
     return report | {
         "fits": True,

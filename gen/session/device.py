@@ -4,7 +4,7 @@
 import dataclasses
 
 from ...rtl.config import AcceleratorConfig, ConfigError
-from ...rtl.soc.register_map import COUNTERS, IDENTITY, register_map
+from ...rtl.soc.register_map import COUNTER_MEANINGS, IDENTITY, register_map
 from .errors import SessionError
 from .transport import Transport
 
@@ -67,7 +67,7 @@ class Device:
     def counters(self) -> dict[str, int]:
         """Return the performance counters since they were cleared."""
         return {name: self.read(f"{name}_low") | self.read(f"{name}_high") << 32
-                for name in COUNTERS}
+                for name in COUNTER_MEANINGS}
 
     def _config(self) -> AcceleratorConfig:
         """Return the configuration, checked against its hash."""

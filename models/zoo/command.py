@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line of a network: ``python -m spikeloom.models.zoo.NAME train``."""
+"""Command line of a network: ``python -m spikeloom.models.zoo.NAME train`` or ``measure``."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import cyclopts
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from ..data.labelled import DataError, LabelledImages
 from ..golden.errors import NetworkFileError
 from ..golden.network import IntegerNetwork
-from ..nn.layers import SpikingNetwork
+from ..nn.layers import SpikingLayer, SpikingNetwork
 from ..nn.quantization import integer_network
 from ..nn.recipe import Recipe, train_network
 from ..nn.training import accuracy, repeatable
@@ -38,6 +40,16 @@ def training_app(recipe: Recipe) -> cyclopts.App:
         """
         train(recipe, output)
 
+    @app.command(name="measure")
+    def measure_command() -> None:
+        """Print what the committed weights are worth."""
+        try:
+            with repeatable(0):
+                Console().print(summary(recipe, {"test": recipe.load_test()},
+                                        recipe.load_float(), recipe.load_fake_quantized()))
+        except (DataError, NetworkFileError) as error:
+            _refuse(error)
+
     return app
 
 
@@ -59,37 +71,57 @@ def train(recipe: Recipe, output: Path) -> None:
             networks = train_network(recipe, training.images, training.labels, report=report)
         recipe.save(output, *networks)
         with repeatable(0):  # one thread, as in training
-            console.print(summary(recipe, validation, recipe.load_test(), *networks))
+            console.print(summary(
+                recipe, {"validation": validation, "test": recipe.load_test()}, *networks))
     except (DataError, NetworkFileError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise SystemExit(1) from error
+        _refuse(error)
     console.print(f"{output}: {output.stat().st_size / 1000:.0f} kB")
 
 
-def summary(recipe: Recipe, validation: LabelledImages, test: LabelledImages,
-            floating: SpikingNetwork, quantized: SpikingNetwork) -> Table:
-    """Return accuracies and sparsities; beside those of the network it was tuned from."""
-    columns = [(recipe.name, integer_network(recipe.name, quantized), lambda: floating)]
-    if recipe.base:
-        columns.insert(0, (recipe.base.name, recipe.base.load(), recipe.base.load_float))
-    table = Table("", *(name for name, _, _ in columns), title=recipe.name)
+def summary(recipe: Recipe, splits: dict[str, LabelledImages], floating: SpikingNetwork,
+            quantized: SpikingNetwork) -> Table:
+    """Return accuracies on each split, sparsities and silent ratios.
 
-    def row(name: str, value: Callable[[IntegerNetwork, Callable[[], SpikingNetwork]], float]):
+    For a network that was tuned from another, that one stands beside it, as it is and with the
+    silenced neurons but not yet tuned.
+    """
+    columns = [(recipe.name, integer_network(recipe.name, quantized), floating)]
+    if recipe.base:
+        columns = [(recipe.base.name, recipe.base.load(), recipe.base.load_float()),
+                   ("masked, not tuned", *_masked(recipe, recipe.base)), *columns]
+    table = Table(Column(no_wrap=True), *(name for name, _, _ in columns), title=recipe.name)
+
+    def row(name: str, value: Callable[[IntegerNetwork, SpikingNetwork], float]):
         table.add_row(name, *(f"{value(network, model):.2%}" for _, network, model in columns))
 
-    for split, data in (("validation", validation), ("test", test)):
+    for split, data in splits.items():
         row(f"float accuracy, {split}",
-            lambda _, model, data=data: accuracy(model(), data.images, data.labels))
+            lambda _, model, data=data: accuracy(model, data.images, data.labels))
         row(f"integer accuracy, {split}", lambda network, _, data=data: float(
             (network.predict(data.images) == data.labels).double().mean()))
     for index, layer in enumerate(columns[-1][1].layers):
-        row(f"weight sparsity, {layer.name}", 
+        row(f"weight sparsity, {layer.name}",
             lambda network, _, i=index: network.layers[i].sparsity)
     row("weight sparsity, overall", lambda network, _: network.sparsity)
-    ratios = [silent_ratio(network, test.images[:100]) for _, network, _ in columns]
+    ratios = [silent_ratio(network, splits["test"].images[:100]) for _, network, _ in columns]
     for layer in ratios[0]:
         table.add_row(f"silent neurons, {layer}", *(f"{ratio[layer]:.2%}" for ratio in ratios))
     return table
+
+
+def _masked(recipe: Recipe, base: Recipe) -> tuple[IntegerNetwork, SpikingNetwork]:
+    """Return the base with the layers of the network tuned from it: weights not yet tuned."""
+    network = base.load()
+    layers = tuple(replace(layer, drop_single=config.drop_single)
+                   for layer, config in zip(network.layers, recipe.layers, strict=True))
+    floating = SpikingNetwork([SpikingLayer(layer) for layer in recipe.layers], recipe.timesteps)
+    floating.load_state_dict(base.load_float().state_dict())
+    return replace(network, layers=layers), floating
+
+
+def _refuse(error: Exception) -> NoReturn:
+    Console().print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+    raise SystemExit(1) from error
 
 
 @torch.no_grad()

@@ -8,18 +8,16 @@ from ..nn.layers import LayerConfig, SourceConfig
 from ..nn.recipe import Recipe, TrainingPlan
 from ..nn.training import Augmentation, TrainingConfig
 
-__all__ = ["CLASSES", "DISTORTED", "PLAIN", "conv", "fine_tuning", "identity", "plan",
+__all__ = ["CLASSES", "DISTORTED", "conv", "fine_tuning", "identity", "plan",
            "projection", "readout", "stem"]
 
 CLASSES = 10
-PLAIN = Augmentation(degrees=0, scale=0, shear=0, shift=0)
 DISTORTED = Augmentation(degrees=0, scale=0.08, shear=0, shift=1.5, flip=True)
 
 
-def plan(epochs: int, augmentation: Augmentation, rate: float = 4e-3,
-         images: int | None = None) -> TrainingPlan:
+def plan(epochs: int, augmentation: Augmentation, rate: float = 4e-3) -> TrainingPlan:
     """Return a training of that many epochs, and a short one of the quantized network."""
-    floating = TrainingConfig(epochs=epochs, rate=rate, images=images, smoothing=0.05,
+    floating = TrainingConfig(epochs=epochs, rate=rate, smoothing=0.05,
                               augmentation=augmentation)
     quantized = TrainingConfig(epochs=1, rate=4e-4, images=20_000, smoothing=0.05,
                                augmentation=augmentation)
@@ -35,7 +33,7 @@ def fine_tuning(base: Recipe) -> Recipe:
     layers = tuple(replace(layer, drop_single=layer.lif is not None and not layer.encoder)
                    for layer in base.layers)
     return replace(base, name=f"{base.name}_ft", layers=layers, base=base,
-                   plan=plan(1, base.plan.floating.augmentation, rate=1e-3, images=20_000))
+                   plan=plan(2, base.plan.floating.augmentation, rate=1e-3))
 
 
 def conv(name: str, source: str, inputs: int, outputs: int, side: int, stride: int = 1,

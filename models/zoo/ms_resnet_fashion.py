@@ -47,7 +47,7 @@ RECIPE = Recipe(
         readout("block5b", 64, 4, mean_pool=4),
     ),
     timesteps=4,
-    plan=plan(3, DISTORTED),
+    plan=plan(8, DISTORTED),
     load_training=fashion.load_training, load_test=fashion.load_test)
 
 app = training_app(RECIPE)

@@ -13,7 +13,7 @@ from ..data import fashion
 from ..nn.layers import LayerConfig
 from ..nn.recipe import Recipe
 from .command import training_app
-from .fashion_layers import PLAIN, conv, identity, plan, projection, readout, stem
+from .fashion_layers import DISTORTED, conv, identity, plan, projection, readout, stem
 
 __all__ = ["RECIPE", "app"]
 
@@ -43,7 +43,7 @@ RECIPE = Recipe(
         readout("block5b", 64, 4, mean_pool=4),
     ),
     timesteps=4,
-    plan=plan(1, PLAIN),
+    plan=plan(8, DISTORTED),
     load_training=fashion.load_training, load_test=fashion.load_test)
 
 app = training_app(RECIPE)

@@ -27,7 +27,7 @@ RECIPE = Recipe(
         readout("conv6", 128, 3),
     ),
     timesteps=4,
-    plan=plan(3, DISTORTED),
+    plan=plan(10, DISTORTED),
     load_training=fashion.load_training, load_test=fashion.load_test)
 
 app = training_app(RECIPE)

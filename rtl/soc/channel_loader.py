@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal, signed, unsigned
+from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,7 +47,8 @@ class ChannelLoader(wiring.Component):
     Latency: 2 cycles from the last word of a record to ``o``.
     Throughput: 1 record per cycle from the buffer, 1 word per cycle from memory.
     Back-pressure: a full buffer stops ``memory.data``; a record waits as long as it must.
-    Reset: synchronous, as ``clear``.
+    Reset: synchronous; drops everything and clears ``error``. What is still to come from memory
+    must not come.
 
     Parameters
     ----------
@@ -59,8 +60,6 @@ class ChannelLoader(wiring.Component):
         Layer whose records to load; steady while ``busy``.
     start : In(1)
         Begin; counts while not ``busy``.
-    clear : In(1)
-        Drop everything and clear ``error``; what is still to come from memory must not come.
     memory : Out(ReadClient(config))
         Where the records lie.
     o : Out(stream.Signature(channel_record_layout(config)))
@@ -68,7 +67,7 @@ class ChannelLoader(wiring.Component):
     busy : Out(1)
         High until the last record is taken.
     error : Out(1)
-        Set until ``clear`` by a layer without columns or tiles, or with a block that several
+        Set for good by a layer without columns or tiles, or with a block that several
         tiles need and that has more than ``max_columns``.
     """
 
@@ -76,7 +75,6 @@ class ChannelLoader(wiring.Component):
     memory: Any
     o: stream.Interface
     start: Signal
-    clear: Signal
     busy: Signal
     error: Signal
 
@@ -85,7 +83,6 @@ class ChannelLoader(wiring.Component):
         super().__init__({
             "layer": In(descriptor_layout()),
             "start": In(1),
-            "clear": In(1),
             "memory": Out(ReadClient(config)),
             "o": Out(stream.Signature(channel_record_layout(config))),
             "busy": Out(1),
@@ -125,7 +122,7 @@ class ChannelLoader(wiring.Component):
             m.d.sync += wrong.eq(wrong | ~legal)
         with m.If(self.start & legal):
             m.d.sync += [requesting.eq(1), commands.eq(layer.blocks)]
-        return ResetInserter(self.clear)(m)
+        return m
 
     def _collect(self, m: Module, buffer, words: int) -> None:
         """Add the way from words to records in the buffer."""

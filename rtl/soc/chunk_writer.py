@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth import Array, Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -30,7 +30,7 @@ class ChunkWriter(wiring.Component):
     Throughput: 1 beat per cycle and ``mask_words`` cycles more for a chunk; 1 word per cycle
     out and 2 cycles more for a request.
     Back-pressure: with two chunks held ``i`` stops.
-    Reset: synchronous, as ``clear``.
+    Reset: synchronous; drops everything. The memory must drop a write request that is begun.
 
     Parameters
     ----------
@@ -40,8 +40,6 @@ class ChunkWriter(wiring.Component):
     -------
     layer : In(descriptor_layout())
         Layer whose output comes; steady while ``busy``.
-    clear : In(1)
-        Drop everything; a write request that is begun must be dropped by the memory as well.
     i_slots : In(stream.Signature(slots_layout(config)))
         Where the chunks of the next tile go.
     i : In(stream.Signature(fiber_layout(config)))
@@ -56,14 +54,12 @@ class ChunkWriter(wiring.Component):
     memory: Any
     i_slots: stream.Interface
     i: stream.Interface
-    clear: Signal
     busy: Signal
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
         super().__init__({
             "layer": In(descriptor_layout()),
-            "clear": In(1),
             "i_slots": In(stream.Signature(slots_layout(config))),
             "i": In(stream.Signature(fiber_layout(config))),
             "memory": Out(WriteClient(config)),
@@ -83,7 +79,7 @@ class ChunkWriter(wiring.Component):
         collecting = self._collect(m, words.write_port(), chunks, full, release)
         active = self._send(m, words.read_port(), chunks, full, release)
         m.d.comb += self.busy.eq(collecting | active | (full != 0) | self.memory.data.valid)
-        return ResetInserter(self.clear)(m)
+        return m
 
     def _collect(self, m: Module, write, chunks, full, release) -> Signal:
         """Add the side that fills a bank; return whether a chunk is begun.

@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from .axi_lite import AXILite, AXILiteTarget
 from .on_chip_memory import HostPort
-from .performance_counters import totals_layout
-from .register_map import COUNTERS, REGISTER_ADDRESS_BITS, ErrorCode, register_map
+from .performance_counters import COUNTERS, totals_layout
+from .register_map import REGISTER_ADDRESS_BITS, ErrorCode, register_map
 
 __all__ = ["CSR", "run_status_layout"]
 
@@ -156,12 +156,12 @@ class CSR(wiring.Component):
         """Return for each register whether the bus asks for it; refuse what no register allows."""
         selected = {register.name: Signal(name=f"selects_{register.name}")
                     for register in self.map.registers}
-        m.d.comb += bus.fault.eq(1)
-        with m.Switch(bus.address[2:]):
-            for register in self.map.registers:
-                with m.Case(register.offset >> 2):
-                    m.d.comb += [selected[register.name].eq(1),
-                                 bus.fault.eq(bus.write if register.access == "ro" else 0)]
+        legal = []
+        for register in self.map.registers:
+            here = selected[register.name]
+            m.d.comb += here.eq(bus.address[2:] == register.offset >> 2)
+            legal.append(here & ~bus.write if register.access == "ro" else here)
+        m.d.comb += bus.fault.eq(~Cat(legal).any())
         return selected
 
     def _store(self, m: Module, bus: AXILiteTarget,

@@ -4,7 +4,7 @@
 import itertools
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +23,7 @@ class LinearReader(wiring.Component):
     Latency: 1 cycle from a word to ``o``, or 0 if an item takes several words and that was its
     last. Throughput: 1 item per cycle, or 1 word if an item takes several.
     Back-pressure: an item that waits stops ``memory.data``.
-    Reset: synchronous, as ``clear``.
+    Reset: synchronous; drops everything. What is still to come from memory must not come.
 
     Parameters
     ----------
@@ -37,8 +37,6 @@ class LinearReader(wiring.Component):
         First word; steady while ``busy``.
     words : In(32)
         How many; steady while ``busy``.
-    clear : In(1)
-        Drop everything; what is still to come from memory must not come.
     memory : Out(ReadClient(config))
         Where the residuals lie.
     o : Out(stream.Signature(residuals_layout(config)))
@@ -52,7 +50,6 @@ class LinearReader(wiring.Component):
     start: Signal
     address: Signal
     words: Signal
-    clear: Signal
     busy: Signal
 
     def __init__(self, config: AcceleratorConfig):
@@ -61,7 +58,6 @@ class LinearReader(wiring.Component):
             "start": In(1),
             "address": In(ADDRESS_BITS),
             "words": In(32),
-            "clear": In(1),
             "memory": Out(ReadClient(config)),
             "o": Out(stream.Signature(residuals_layout(config))),
             "busy": Out(1),
@@ -87,7 +83,7 @@ class LinearReader(wiring.Component):
             m.d.sync += left.eq(left - 1)
         with m.If(self.start):
             m.d.sync += [requesting.eq(self.words != 0), left.eq(self.words)]
-        return ResetInserter(self.clear)(m)
+        return m
 
     def _split(self, m: Module) -> None:
         """Add the way from words to items, one or more in a word."""

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Const, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -23,7 +23,7 @@ class LinearWriter(wiring.Component):
     Throughput: 1 item per cycle, or 1 word if an item takes several; 1 word per cycle out and 1
     cycle more for a request.
     Back-pressure: with two bursts held, and while ``flush`` is at work, ``i`` stops.
-    Reset: synchronous, as ``clear``.
+    Reset: synchronous; drops everything. The memory must drop a write request that is begun.
 
     Parameters
     ----------
@@ -40,8 +40,6 @@ class LinearWriter(wiring.Component):
     flush : In(1)
         Write what is held; the rest of the last word is zero. Items taken before, and in the
         same cycle, are included.
-    clear : In(1)
-        Drop everything; a write request that is begun must be dropped by the memory as well.
     i : In(stream.Signature(unsigned(item_bits)))
         Items; the first one goes to the lowest bits.
     memory : Out(WriteClient(config))
@@ -55,7 +53,6 @@ class LinearWriter(wiring.Component):
     start: Signal
     address: Signal
     flush: Signal
-    clear: Signal
     busy: Signal
 
     def __init__(self, config: AcceleratorConfig, item_bits: int):
@@ -65,7 +62,6 @@ class LinearWriter(wiring.Component):
             "start": In(1),
             "address": In(ADDRESS_BITS),
             "flush": In(1),
-            "clear": In(1),
             "i": In(stream.Signature(unsigned(item_bits))),
             "memory": Out(WriteClient(config)),
             "busy": Out(1),
@@ -103,7 +99,7 @@ class LinearWriter(wiring.Component):
             m.d.sync += flushing.eq(0)
         with m.If(self.start):
             m.d.sync += place.eq(self.address)
-        return ResetInserter(self.clear)(m)
+        return m
 
     def _pack(self, m: Module, words, flushing):
         """Add the way from items to words; return whether a word or an item is begun."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Post-processor: from the psums of the array to what a layer gives out."""
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -38,7 +38,7 @@ class PostProcessor(wiring.Component):
     Throughput: 1 neuron (all timesteps) or 1 encoded slice per cycle; 1 lane word per cycle for
     ``INTEGERS``; 1 logit per cycle and 1 cycle for the index.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
-    Reset: synchronous, as ``clear``; forgets everything.
+    Reset: synchronous; forgets everything.
 
     Parameters
     ----------
@@ -48,8 +48,6 @@ class PostProcessor(wiring.Component):
     -------
     layer : In(descriptor_layout())
         The step at work, static while it is.
-    clear : In(1)
-        Forget everything, as in a reset.
     i : In(stream.Signature(walked_result_layout(config)))
         Psums of each tile in order of column, then row.
     i_channel : In(stream.Signature(channel_record_layout(config)))
@@ -71,7 +69,6 @@ class PostProcessor(wiring.Component):
     """
 
     layer: data.View
-    clear: Signal
     i: stream.Interface
     i_channel: stream.Interface
     i_residual: stream.Interface
@@ -86,7 +83,6 @@ class PostProcessor(wiring.Component):
         self.config = config
         super().__init__({
             "layer": In(descriptor_layout()),
-            "clear": In(1),
             "i": In(stream.Signature(walked_result_layout(config))),
             "i_channel": In(stream.Signature(channel_record_layout(config))),
             "i_residual": In(stream.Signature(residuals_layout(config))),
@@ -111,7 +107,7 @@ class PostProcessor(wiring.Component):
         self._route(m, neurons, takers)
         compressing = self._compress(m, words)
         m.d.comb += self.busy.eq(combiner.busy | requantizer.busy | adding | holding | compressing)
-        return ResetInserter(self.clear)(m)
+        return m
 
     def _add_residuals(self, m: Module, neurons: stream.Interface):
         """Return the neurons with their residuals, and whether one is held."""

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from ..config import INNER_JOINS, MEMORIES, AcceleratorConfig
 
-__all__ = ["ACCESSES", "COUNTERS", "ERROR_MEANINGS", "IDENTITY", "REGISTER_ADDRESS_BITS",
+__all__ = ["ACCESSES", "COUNTER_MEANINGS", "ERROR_MEANINGS", "IDENTITY", "REGISTER_ADDRESS_BITS",
            "REGISTER_BITS", "ErrorCode", "Field", "Register", "RegisterMap", "register_map"]
 
 ACCESSES = ("ro", "rw", "wo", "w1c")  # wo: a pulse for each bit written as 1; reads as zero
@@ -68,7 +68,7 @@ ERROR_MEANINGS = {
     ErrorCode.BUSY: "Started while running; the run goes on.",
 }
 
-COUNTERS = {
+COUNTER_MEANINGS = {
     "cycles": "Cycles in which a descriptor was at work",
     "match": "Matches found by all TPPEs",
     "empty": "TPPE cycles that passed a chunk pair without a match",
@@ -273,7 +273,7 @@ def _memory_window() -> list[Register]:
 
 def _counters() -> list[Register]:
     found = []
-    for index, (name, text) in enumerate(COUNTERS.items()):
+    for index, (name, text) in enumerate(COUNTER_MEANINGS.items()):
         offset = _COUNTERS_OFFSET + 8 * index
         found += [
             _single(f"{name}_low", offset, "ro", f"{text}, low half."),

@@ -46,8 +46,6 @@ class RowWalker(wiring.Component):
         What is walked; stays until ``busy`` falls.
     start : In(1)
         Begin; for one cycle, while not ``busy``.
-    clear : In(1)
-        Clear ``error``.
     o_tile : Out(stream.Signature(walked_tile_layout(config)))
         Tiles of all blocks.
     o_slots : Out(stream.Signature(slots_layout(config)))
@@ -58,12 +56,11 @@ class RowWalker(wiring.Component):
         High from the cycle after ``start`` until all has left.
     error : Out(1)
         The descriptor is not possible, so nothing was given out; if only the number of tiles is
-        wrong, the first block was, in part. Stays set until ``clear``.
+        wrong, the first block was, in part. Stays set.
     """
 
     layer: data.View
     start: Signal
-    clear: Signal
     o_tile: stream.Interface
     o_slots: stream.Interface
     o: stream.Interface
@@ -75,7 +72,6 @@ class RowWalker(wiring.Component):
         super().__init__({
             "layer": In(descriptor_layout()),
             "start": In(1),
-            "clear": In(1),
             "o_tile": Out(stream.Signature(walked_tile_layout(config))),
             "o_slots": Out(stream.Signature(slots_layout(config))),
             "o": Out(stream.Signature(segment_layout(config))),
@@ -109,8 +105,6 @@ class RowWalker(wiring.Component):
             self.busy.eq(check.busy | tiles.busy | queues[0].busy | queues[1].busy
                          | queues[2].busy),
         ]
-        with m.If(self.clear):
-            m.d.sync += self.error.eq(0)
         with m.If(check.illegal | tiles.illegal):
             m.d.sync += self.error.eq(1)
         return m

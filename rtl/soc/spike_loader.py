@@ -39,8 +39,6 @@ class SpikeLoader(wiring.Component):
         What is loaded; stays until ``busy`` falls.
     start : In(1)
         Begin; for one cycle, while not ``busy``.
-    clear : In(1)
-        Clear ``error``.
     o_tile : Out(stream.Signature(walked_tile_layout(config)))
         Tiles of all weight blocks, each no later than its rows.
     o_slots : Out(stream.Signature(slots_layout(config)))
@@ -55,12 +53,11 @@ class SpikeLoader(wiring.Component):
         High from the cycle after ``start`` until all has left.
     error : Out(1)
         The descriptor is not possible, so nothing was given out; if only the number of tiles is
-        wrong, the first block was, in part. Stays set until ``clear``.
+        wrong, the first block was, in part. Stays set.
     """
 
     layer: data.View
     start: Signal
-    clear: Signal
     o_tile: stream.Interface
     o_slots: stream.Interface
     o_row: stream.Interface
@@ -74,7 +71,6 @@ class SpikeLoader(wiring.Component):
         super().__init__({
             "layer": In(descriptor_layout()),
             "start": In(1),
-            "clear": In(1),
             "o_tile": Out(stream.Signature(walked_tile_layout(config))),
             "o_slots": Out(stream.Signature(slots_layout(config))),
             "o_row": Out(stream.Signature(array_row_layout(config))),
@@ -91,7 +87,6 @@ class SpikeLoader(wiring.Component):
         m.submodules.joiner = joiner = FiberJoiner(self.config)
         m.d.comb += [
             walker.layer.eq(self.layer), walker.start.eq(self.start),
-            walker.clear.eq(self.clear),
             self.busy.eq(walker.busy | fetch.busy | joiner.busy), self.error.eq(walker.error),
         ]
         connect(m, walker.o_tile, flipped(self.o_tile))

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -29,7 +29,8 @@ class WeightLoader(wiring.Component):
     Latency: 3 cycles from a word of the memory to its first beat.
     Throughput: 1 beat per cycle from the buffer; as the memory's words come otherwise.
     Back-pressure: a full buffer stops ``memory.data``; a beat waits as long as it must.
-    Reset: synchronous, as ``clear``.
+    Reset: synchronous; drops everything and clears ``error``. What is still to come from memory
+    must not come.
 
     Parameters
     ----------
@@ -41,8 +42,6 @@ class WeightLoader(wiring.Component):
         Layer to load; steady while ``busy``.
     start : In(1)
         Begin; counts while not ``busy``.
-    clear : In(1)
-        Drop everything and clear ``error``; what is still to come from memory must not come.
     memory : Out(ReadClient(config))
         Where the fibers lie.
     o : Out(stream.Signature(column_beat_layout(config)))
@@ -50,7 +49,7 @@ class WeightLoader(wiring.Component):
     busy : Out(1)
         High until the last beat is taken.
     error : Out(1)
-        Set until ``clear`` by a layer without weights, with words or blocks that do not fit its
+        Set for good by a layer without weights, with words or blocks that do not fit its
         fibers, or with a block that several tiles need and that is longer than the buffer.
     """
 
@@ -58,7 +57,6 @@ class WeightLoader(wiring.Component):
     memory: Any
     o: stream.Interface
     start: Signal
-    clear: Signal
     busy: Signal
     error: Signal
 
@@ -67,7 +65,6 @@ class WeightLoader(wiring.Component):
         super().__init__({
             "layer": In(descriptor_layout()),
             "start": In(1),
-            "clear": In(1),
             "memory": Out(ReadClient(config)),
             "o": Out(stream.Signature(column_beat_layout(config))),
             "busy": Out(1),
@@ -117,7 +114,7 @@ class WeightLoader(wiring.Component):
             ]
         with m.If(self.start & ~legal):
             m.d.sync += wrong.eq(1)
-        return ResetInserter(self.clear)(m)
+        return m
 
     def _connect_beats(self, m: Module, decoder, buffer) -> None:
         """Add the way of the beats through the buffer."""

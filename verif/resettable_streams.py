@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of readers and writers that may be reset while the memory works for them."""
+"""Streams of plain words that may be reset while something waits."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -10,43 +10,48 @@ from cocotb.triggers import RisingEdge
 
 from .streams import cycle
 
-__all__ = ["Offer", "Request", "Take", "bursts_of"]
-
-Request = tuple[int, int]  # address and words
+__all__ = ["ResettableSink", "ResettableSource"]
 
 
-def bursts_of(request: Request, burst_words: int) -> list[Request]:
-    """Return the bursts that a request is carried out in."""
-    address, words = request
-    bounds = [address, *(word for word in range(address + 1, address + words)
-                         if word % burst_words == 0), address + words]
-    return [(first, end - first) for first, end in zip(bounds, bounds[1:], strict=False)]
+class ResettableSource:
+    """Drives an input stream of the unit, with gaps; `drop` withdraws what waits.
 
+    Parameters
+    ----------
+    dut : cocotb handle
+    name : str
+        Stream.
+    pauses : Iterator[bool]
+        For each cycle in which another word could be offered, whether it is not.
 
-class Offer:
-    """Drives a stream of the unit; `drop` withdraws everything, as a reset of the client does."""
+    Attributes
+    ----------
+    cycles : list[int]
+        Number of the clock cycle of each transfer.
+    """
 
     def __init__(self, dut: Any, name: str, pauses: Iterator[bool]):
         self.pauses = pauses
-        self.cycles: list[int] = []  # of the transfers
+        self.cycles: list[int] = []
         self._clock = dut.clk
         self._valid, self._ready, self._payload = (
             getattr(dut, f"{name}__{part}") for part in ("valid", "ready", "payload"))
         self._queue: deque[int] = deque()
         self._offered = False
+        self._valid.value = 0
         cocotb.start_soon(self._run())
 
     @property
     def pending(self) -> int:
-        """Payloads not yet taken."""
+        """Words not yet taken."""
         return len(self._queue) + self._offered
 
     def put(self, words: Iterable[int]) -> None:
-        """Queue payloads."""
+        """Queue words."""
         self._queue.extend(words)
 
     def drop(self) -> None:
-        """Withdraw all payloads."""
+        """Withdraw all words, as a reset of their sender does."""
         self._queue.clear()
         self._offered = False
         self._valid.value = 0
@@ -64,19 +69,40 @@ class Offer:
                 self._payload.value = self._queue.popleft()
 
 
-class Take:
-    """Takes a stream of the unit and checks that what it offers stays; `drop` starts anew."""
+class ResettableSink:
+    """Takes from an output stream of the unit, with stalls; `drop` starts anew.
 
-    def __init__(self, dut: Any, name: str, pauses: Iterator[bool]):
+    It fails the test when a word is withdrawn or changed before it is taken, but by a reset.
+
+    Parameters
+    ----------
+    dut : cocotb handle
+    name : str
+        Stream.
+    pauses : Iterator[bool]
+        For each cycle, whether ``ready`` stays low.
+    resets : tuple of str
+        Inputs of the unit; while one is high no word is taken, and what waits may go.
+
+    Attributes
+    ----------
+    words : list[int]
+        What came.
+    cycles : list[int]
+        Number of the clock cycle of each transfer.
+    """
+
+    def __init__(self, dut: Any, name: str, pauses: Iterator[bool],
+                 resets: tuple[str, ...] = ("rst",)):
         self.name = name
         self.pauses = pauses
         self.words: list[int] = []
-        self.cycles: list[int] = []  # of the transfers
+        self.cycles: list[int] = []
         self._clock = dut.clk
         self._valid, self._ready, self._payload = (
             getattr(dut, f"{name}__{part}") for part in ("valid", "ready", "payload"))
         self._waiting: int | None = None
-        self._drops = (dut.rst, dut.clear)
+        self._resets = [getattr(dut, reset) for reset in resets]
         cocotb.start_soon(self._run())
 
     def drop(self) -> None:
@@ -87,10 +113,10 @@ class Take:
         while True:
             await RisingEdge(self._clock)
             word = int(self._payload.value) if int(self._valid.value) else None
-            if any(int(signal.value) for signal in self._drops):
+            if any(int(signal.value) for signal in self._resets):
                 self._waiting = None
                 continue
-            assert self._waiting in (None, word), f"{self.name}: offered data changed"
+            assert self._waiting in (None, word), f"{self.name}: valid withdrawn or word changed"
             self._waiting = word
             if word is not None and int(self._ready.value):
                 self.words.append(word)
