@@ -2,6 +2,7 @@
 """The units that Spikeloom emits, by the name of their Verilog module."""
 
 import difflib
+from collections.abc import Iterable
 
 from amaranth.lib import wiring
 
@@ -51,9 +52,10 @@ def unit_type(name: str) -> type[wiring.Component]:
     return (UNITS | ARRAY_UNITS)[name]
 
 
-def check_unit(name: str) -> None:
-    """Raise `ConfigError` unless there is a unit ``name``."""
-    if name not in UNITS | ARRAY_UNITS:
-        near = difflib.get_close_matches(name, UNITS, n=1)
+def check_unit(name: str, units: Iterable[str] = UNITS) -> None:
+    """Raise `ConfigError` unless ``name`` is one of ``units``."""
+    units = list(units)
+    if name not in units:
+        near = difflib.get_close_matches(name, units, n=1)
         hint = f", did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"no unit {name!r}{hint}; there are {', '.join(UNITS)}")
+        raise ConfigError(f"no unit {name!r}{hint}; there are {', '.join(units)}")

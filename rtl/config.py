@@ -141,6 +141,9 @@ class ArrayConfig(FTPConfig):
         if self.tppes % self.output_lanes:
             raise ConfigError(f"output_lanes must divide tppes ({self.tppes}), "
                               f"not be {self.output_lanes}")
+        if self.lane_rows > _LIMITS["tppes"][1]:
+            raise ConfigError(f"output_lanes must be at least tppes * rows_per_pe / "
+                              f"{_LIMITS['tppes'][1]}, not {self.output_lanes}")
         if self.output_lanes % self.weight_streams:
             raise ConfigError(f"weight_streams must divide output_lanes ({self.output_lanes}), "
                               f"not be {self.weight_streams}")

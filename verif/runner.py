@@ -24,7 +24,7 @@ from cyclopts import App, CycloptsError, Parameter
 from ..gen.emit import emit
 from ..gen.files import write_whole
 from ..gen.presets import DEFAULT_PRESET, load_config
-from ..gen.units import check_unit
+from ..gen.units import ARRAY_UNITS, UNITS, check_unit
 from ..rtl.config import ConfigError, FTPConfig
 from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE, UNIT_VARIABLE
 from .build import OUT, Design, build, locked
@@ -91,7 +91,7 @@ def emitted(unit: str, config: FTPConfig) -> str:
     ConfigError
         There is no such unit.
     """
-    check_unit(unit)
+    check_unit(unit, UNITS | ARRAY_UNITS)
     package = Path(__file__).parent.parent
     sources = sorted([*package.glob("rtl/**/*.py"), *package.glob("gen/*.py")])
     key = _digest(version("amaranth"), version("spikeloom"), *(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from spikeloom.rtl.config import ConfigError, FTPConfig
+from spikeloom.rtl.config import ArrayConfig, ConfigError, FTPConfig
 
 LIMITS = {
     "timesteps": (1, 16),
@@ -58,6 +58,13 @@ def test_fields_must_fit_each_other():
     _refused("beat_values must be a power of two, not 12", chunk=24, laggy_adders=8,
              beat_values=12)
     _refused("max_fan_in must be at least chunk (128), not 127", max_fan_in=127)
+
+
+def test_rows_of_an_output_lane_are_limited():
+    assert ArrayConfig(tppes=16, rows_per_pe=16, output_lanes=4).lane_rows == 64
+    with pytest.raises(ConfigError, match=r"output_lanes must be at least tppes \* rows_per_pe / "
+                                          "64, not 2"):
+        ArrayConfig(tppes=16, rows_per_pe=16, output_lanes=2)
 
 
 def test_it_is_frozen():

@@ -4,11 +4,11 @@
 import pytest
 import torch
 
-from spikeloom.models.golden.element import element, position_of
+from spikeloom.models.golden.element import element
 from spikeloom.models.golden.errors import GoldenError
 from spikeloom.models.golden.ftp_array import ftp_matmul
 from spikeloom.models.golden.lane_word import unpack
-from spikeloom.models.golden.weight_list import encode, list_entries, locate
+from spikeloom.models.golden.weight_list import encode, list_entries, locate, position_of
 
 
 @pytest.mark.parametrize("banks, size, delta_bits", [(1, 1, 2), (2, 4, 3), (4, 8, 0), (4, 2, 6)])

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from spikeloom.models.golden.element import position_of
+from spikeloom.models.golden.weight_list import position_of
 from spikeloom.rtl.config import ArrayConfig
 from spikeloom.rtl.pe.row_store import RowStore
 from spikeloom.verif.payload import unpack

@@ -9,15 +9,9 @@ from torch import Tensor
 from .checks import check_int, check_integers, check_rank
 from .errors import GoldenError
 from .lane_word import unpack
-from .weight_list import Entry
+from .weight_list import Entry, position_of
 
-__all__ = ["element", "position_of"]
-
-
-def position_of(bank: int, place: int, banks: int, slice_positions: int) -> int:
-    """Return the position that lies in a bank at a place, the inverse of `weight_list.locate`."""
-    slice_index = place // slice_positions * banks + bank
-    return slice_index * slice_positions + place % slice_positions
+__all__ = ["element"]
 
 
 def element(words: Tensor, columns: Sequence[Sequence[Sequence[Entry]]], timesteps: int,

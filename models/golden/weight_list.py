@@ -11,7 +11,8 @@ from .checks import check_int, check_integers, check_range, check_rank, integer_
 from .errors import GoldenError
 
 __all__ = ["MAX_DELTA_BITS", "Beat", "Column", "Entry", "FormatChoice", "bitmask_bits",
-           "choose_format", "decode", "encode", "list_bits", "list_entries", "locate"]
+           "choose_format", "decode", "encode", "list_bits", "list_entries", "locate",
+           "position_of"]
 
 MAX_DELTA_BITS = 16  # a delta can then reach each place of the longest fiber
 
@@ -62,6 +63,12 @@ def locate(positions: Tensor, banks: int, slice_positions: int) -> tuple[Tensor,
     """
     slices = positions // slice_positions
     return slices % banks, slices // banks * slice_positions + positions % slice_positions
+
+
+def position_of(bank: int, place: int, banks: int, slice_positions: int) -> int:
+    """Return the position that lies in a bank at a place, the inverse of `locate`."""
+    turn, inside = divmod(place, slice_positions)
+    return (turn * banks + bank) * slice_positions + inside
 
 
 def encode(weights: Tensor, banks: int, slice_positions: int, delta_bits: int) -> list[Column]:
@@ -147,8 +154,7 @@ def decode(columns: Sequence[Column], positions: int, banks: int, slice_position
         for entries in list_entries(column, banks, delta_bits):
             for bank, entry in enumerate(entries):
                 if entry is not None:
-                    turn, inside = divmod(entry[0], slice_positions)
-                    position = (turn * banks + bank) * slice_positions + inside
+                    position = position_of(bank, entry[0], banks, slice_positions)
                     check_int(f"position of a weight of column {number}", position, 0,
                               positions - 1)
                     weights[position, number] = entry[1]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import ArrayConfig
 from ..one_hot import encode
-from ..soc.round_robin import RoundRobin
+from ..round_robin import RoundRobin
 from .row_store import words_layout
 
 __all__ = ["HitQueue", "found_beat_layout", "found_layout"]

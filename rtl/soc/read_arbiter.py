@@ -10,10 +10,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..ftp.layouts import index_range
+from ..round_robin import RoundRobin
 from .memory_backend import ReadBackend
 from .memory_port import ADDRESS_BITS, ReadClient
 from .read_lane import ReadLane
-from .round_robin import RoundRobin
 
 __all__ = ["READS_IN_FLIGHT", "ReadArbiter"]
 

@@ -9,10 +9,10 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
+from ..round_robin import RoundRobin
 from .burst_splitter import BurstSplitter
 from .memory_backend import WriteBackend, burst_layout, write_word_layout
 from .memory_port import ADDRESS_BITS, WriteClient
-from .round_robin import RoundRobin
 
 __all__ = ["WRITES_IN_FLIGHT", "WriteArbiter"]
 
