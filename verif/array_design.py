@@ -95,7 +95,7 @@ def array_ports(config: FTPConfig) -> ArrayPorts:
             psums=array_psums_layout(config), fiber=fiber_layout(config),
             error=array_error_layout(), counters=counters_layout(config))
     lane, lanes = lane_config(config), range(config.output_lanes)
-    rows = np.arange(config.rows).reshape(config.tppes, config.rows_per_pe)
+    rows = np.arange(config.tile_rows).reshape(config.tppes, config.rows_per_pe)
     return ArrayPorts(
         unit="spiking_array",
         weights=_players(list_beat_layout(config), *(

@@ -167,7 +167,7 @@ def _listed(layer: Layer, config: ArrayConfig) -> _Beats:
 def _rows(layer: Layer, tiles: list[Tile], ports: ArrayPorts, config: FTPConfig) -> list[Words]:
     """Return the rows that each player sends: those of a tile in turn, chunk by chunk."""
     listed = isinstance(config, ArrayConfig)
-    size = config.rows if listed else config.tppes
+    size = config.tile_rows if listed else config.tppes
     beats = fiber_beats(layer.words.numpy(), config)
     number, groups = np.arange(len(tiles)), [len(tile.columns) for tile in tiles]
     fibers = np.concatenate([  # tile, place in the array, row of the layer
@@ -202,10 +202,10 @@ def _tiles(layer: Layer, tiles: list[Tile], config: FTPConfig) -> Words:
     }
     if isinstance(config, ArrayConfig):
         groups = [len(tile.columns) for tile in tiles]
-        used = np.zeros((count, config.rows), bool)
+        used = np.zeros((count, config.tile_rows), bool)
         for index, tile in enumerate(tiles):
             for group in range(groups[index]):
-                used[index, tile.places + group * config.rows // groups[index]] = True
+                used[index, tile.places + group * config.tile_rows // groups[index]] = True
         fields = {"used": used, "groups": np.log2(groups), **emission}
     else:
         fields = {"rows": np.array([len(tile.rows) for tile in tiles]), **emission}

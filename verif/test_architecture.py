@@ -64,8 +64,10 @@ def test_imports_go_one_way(folder, root):
 
 
 def test_config_is_pure_data(root):
-    for name in _imports(root / "rtl" / "config.py", root):
-        assert name.split(".")[0] in ("dataclasses", "hashlib", "json"), name
+    for path in _files(root, "rtl/config"):
+        for name in _imports(path, root):
+            assert (name.startswith("spikeloom.rtl.config.") or name.split(".")[0] in
+                    ("collections", "dataclasses", "hashlib", "json", "typing")), name
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -40,7 +40,7 @@ def tiles(rng, config, number, most=TOP):
         elements = rng.randint(1, config.tppes)
         limit = elements * config.rows_per_pe
         length = rng.choice((1, limit, rng.randint(1, limit)))
-        yield (rng.sample(range(config.rows), length),
+        yield (rng.sample(range(config.tile_rows), length),
                [rng.randint(0, most) for _ in range(length)], elements)
 
 

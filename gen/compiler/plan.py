@@ -140,9 +140,9 @@ def _draft(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig) -> La
     out_passes = stored.passes if stored else 1
     for field, value in (("lane passes of the input", passes),
                          ("lane passes of the output", out_passes)):
-        if value > config.tppes:
-            raise CompileError(layer.name, field, f"at most {config.tppes}, the rows of a tile",
-                               value, f"set tppes={value} or higher")
+        if value > config.tile_rows:
+            raise CompileError(layer.name, field, f"at most {config.tile_rows}, the rows of a tile",
+                               value, f"set tppes={-(-value // config.rows_per_pe)} or higher")
     weights = Weights.packed(fiber_weights(sources, config.chunk), config)
     multiplier, shift = layer.requantize or (np.zeros(layer.channels),) * 2
     threshold = np.zeros(layer.channels) if layer.threshold is None else layer.threshold
@@ -159,11 +159,11 @@ def _tiles(layer: IntegerLayer, passes: int, out_passes: int, config: Accelerato
     """Return the largest tiles that hold whole windows, else parts of a window."""
     _, height, width = layer.outputs
     members = layer.pool ** 2
-    windows = config.tppes // (members * passes)
+    windows = config.tile_rows // (members * passes)
     if windows and members <= _TILE_LIMIT:
-        windows = min(windows, config.tppes // out_passes, height * width, _TILE_LIMIT)
+        windows = min(windows, config.tile_rows // out_passes, height * width, _TILE_LIMIT)
     else:
-        windows, members = 1, min(config.tppes // passes, members, _TILE_LIMIT)
+        windows, members = 1, min(config.tile_rows // passes, members, _TILE_LIMIT)
     return TileOrder(
         columns=layer.channels, block_columns=layer.channels, height=height, width=width,
         pool=layer.pool, windows_per_tile=windows, members_per_tile=members)

@@ -99,7 +99,7 @@ class ElementArray(wiring.Component):
         row, weights = row_beat_layout(config), list_beat_layout(config)
         super().__init__({
             "i_tile": In(stream.Signature(tile_shape)),
-            "i_row": In(stream.Signature(row)).array(config.rows),
+            "i_row": In(stream.Signature(row)).array(config.tile_rows),
             "i_weights": In(stream.Signature(weights)).array(config.weight_streams),
             "o": Out(stream.Signature(result)).array(config.output_lanes),
             "i_busy": In(1),

@@ -97,7 +97,7 @@ class SpikingArray(wiring.Component):
         row, weights = row_beat_layout(config), list_beat_layout(config)
         super().__init__({
             "i_tile": In(stream.Signature(spiking_tile_layout(config))),
-            "i_row": In(stream.Signature(row)).array(config.rows),
+            "i_row": In(stream.Signature(row)).array(config.tile_rows),
             "i_weights": In(stream.Signature(weights)).array(config.weight_streams),
             "i_channel": In(stream.Signature(channel_layout(config))).array(lanes),
             "o_psums": Out(stream.Signature(array_psums_layout(lane))).array(lanes),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib.metadata import version
 
-from ..config import INNER_JOINS, MEMORIES, AcceleratorConfig
+from ..config import INNER_JOINS, MEMORIES, PES, AcceleratorConfig
 
 __all__ = ["ACCESSES", "COUNTER_MEANINGS", "ERROR_MEANINGS", "IDENTITY", "REGISTER_ADDRESS_BITS",
            "REGISTER_BITS", "ErrorCode", "Field", "Register", "RegisterMap", "register_map"]
@@ -56,7 +56,7 @@ ERROR_MEANINGS = {
     ErrorCode.ROW_OVERFLOW: "A spike fiber or one of its chunks is too long.",
     ErrorCode.COLUMN_OVERFLOW: "A chunk of a weight fiber has too many beats.",
     ErrorCode.LENGTH_MISMATCH: "A weight fiber has not as many chunks as the spike fiber.",
-    ErrorCode.TILE_ROWS: "The rows of a tile are not in 1..tppes.",
+    ErrorCode.TILE_ROWS: "The rows of a tile are not in 1..tppes * rows_per_pe.",
     ErrorCode.ROW_INDEX: "A spike fiber is for a TPPE that does not exist.",
     ErrorCode.WEIGHT_BUFFER_OVERFLOW: "A weight block does not fit its buffer.",
     ErrorCode.READ_RANGE: "A read outside of the program image.",
@@ -90,7 +90,7 @@ _CONFIGURATION = {  # what each field of the configuration is
     "timesteps": "Bits of a lane word, T",
     "chunk": "Positions of one bitmask, C",
     "weight_bits": "Bits of a weight",
-    "tppes": "Rows computed side by side, P",
+    "tppes": "Processing elements, P",
     "inner_join": "Kind of the inner join",
     "laggy_adders": "Positions per cycle of the laggy prefix sum, A",
     "match_fifo_depth": "Matched positions between fast and laggy path",
@@ -99,6 +99,10 @@ _CONFIGURATION = {  # what each field of the configuration is
     "column_fifo_depth": "Weight chunks waiting in each TPPE",
     "counter_bits": "Bits of the performance counters of a layer",
     "guard_bits": "More bits of a psum, for sums of bit planes",
+    "pe": "Kind of the processing elements",
+    "rows_per_pe": "Rows that one processing element computes, r",
+    "probes": "Weights that scan and bcast look up per cycle, b",
+    "hit_fifo_depth": "Weights found that wait in each bank of scan and bcast",
     "memory": "Where the program image is",
     "memory_bits": "Bits of a memory word, W",
     "memory_words": "Words of the memory inside",
@@ -108,7 +112,7 @@ _CONFIGURATION = {  # what each field of the configuration is
     "max_columns": "Output channels computed from one weight block",
     "requantize": "1: with multipliers for requantization and residuals",
 }
-_NAMED_VALUES = {"inner_join": INNER_JOINS, "memory": MEMORIES}
+_NAMED_VALUES = {"inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
