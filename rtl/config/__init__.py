@@ -2,9 +2,10 @@
 """Hardware parameters and their checks: pure data, imports neither amaranth nor torch."""
 
 from .accelerator import MEMORIES, AcceleratorConfig, beat_slot_bits
+from .base import Config
 from .checks import ConfigError
 from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
 from .ftp import INNER_JOINS, FTPConfig
 
 __all__ = ["INNER_JOINS", "LOOKUP_PES", "MEMORIES", "PES", "AcceleratorConfig", "ArrayConfig",
-           "ConfigError", "ElementConfig", "FTPConfig", "beat_slot_bits"]
+           "Config", "ConfigError", "ElementConfig", "FTPConfig", "beat_slot_bits"]
