@@ -62,7 +62,7 @@ class ElementArray(wiring.Component):
     -------
     i_tile : In(stream.Signature(tile_shape))
         Tiles, in the order of their columns.
-    i_row : In(stream.Signature(row_beat_layout(config))).array(rows)
+    i_row : In(stream.Signature(row_beat_layout(config))).array(tile_rows)
         Spike fibers; row j of element p takes stream ``p * r + j``, one for each tile it is in.
     i_weights : In(stream.Signature(list_beat_layout(config))).array(weight_streams)
         Lists of columns; the last one of a tile is ``final``.
