@@ -8,7 +8,7 @@ import numpy as np
 from ...rtl.config import AcceleratorConfig
 from .chunks import ChunkFormat
 from .maps import SpikeMap
-from .plan import LayerPlan
+from .layer_plan import LayerPlan
 
 __all__ = ["ASSUMED_DENSITY", "predict_encode", "predict_layer"]
 
@@ -64,11 +64,10 @@ def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
 
     Tiles overlap, so the slowest of these sets the pace, each in cycles of a tile:
 
-    - join: each chunk of each column takes 1 cycle or one for each expected match, whichever
-      is more; with a laggy prefix sum, a chunk with a match takes at least its cycles;
+    - elements: see `_join_cycles` and `_lookup_cycles`;
     - rows: a word of bitmask or spikes a cycle, for all rows of the tile;
     - output: one neuron a cycle;
-    - weights, if they are streamed: one word a cycle.
+    - weights, if they are streamed: one word a cycle, or as they are listed.
 
     Parameters
     ----------
@@ -77,20 +76,41 @@ def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
     density : float
         Share of lane words that are not silent, 0..1.
     """
-    order = plan.order
-    rows = order.windows_per_tile * order.members_per_tile * plan.passes
-    matches = plan.weights.counts * density
-    chunk_cycles = np.maximum(1, matches)
+    order, rows = plan.order, plan.tile_rows
+    elements = (_lookup_cycles if config.looks_up else _join_cycles)(plan, config, density)
+    fetch = sum(_slot_words(source, config, density) for source in plan.sources) * rows
+    output = rows * order.columns
+    load = plan.weights.load_cycles(order.block_columns)
+    streamed = load if plan.stream_weights else 0
+    tile = max(elements / order.blocks, fetch, output / order.blocks, streamed)
+    return int(_FIXED_CYCLES + load + order.blocks * order.tiles * tile)
+
+
+def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the cycles in which a TPPE joins all columns with its row.
+
+    Each chunk of a column takes 1 cycle or one for each expected match, whichever is more; with
+    a laggy prefix sum, a chunk with a match takes at least its cycles.
+    """
+    chunk_cycles = np.maximum(1, plan.weights.counts * density)
     if config.inner_join == "fast_laggy":
         busy = 1 - (1 - density) ** plan.weights.counts  # chance of any match
         chunk_cycles = np.maximum(chunk_cycles, busy * config.chunk / config.laggy_adders)
-    join = float(chunk_cycles.sum())
-    fetch = sum(_slot_words(source, config, density) for source in plan.sources) * rows
-    output = rows * order.columns
-    words = len(plan.weights.content) * 8 // config.memory_bits
-    streamed = words if plan.stream_weights else 0
-    tile = max(join / order.blocks, fetch, output / order.blocks, streamed)
-    return int(_FIXED_CYCLES + words + order.blocks * order.tiles * tile)
+    return float(chunk_cycles.sum())
+
+
+def _lookup_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the cycles in which an element looks all columns up in its rows.
+
+    A beat of weights takes 1 cycle, and so does each hit: a weight that meets a spike of a row
+    (``scan``), or of any row of the tile (``bcast``).
+    """
+    weights = int(plan.weights.counts.sum())
+    if config.pe == "scan":
+        hits = weights * density * -(-plan.tile_rows // config.tppes)
+    else:
+        hits = weights * (1 - (1 - density) ** plan.tile_rows)
+    return max(int(plan.weights.column_beats.sum()), hits)
 
 
 def _slot_words(fiber, config: AcceleratorConfig, density: float) -> float:

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from .compile import assemble
 from .errors import CompileError
-from .plan import LayerPlan, NetworkPlan
+from .layer_plan import LayerPlan
+from .plan import NetworkPlan
 from .predict import predict_encode, predict_layer
 
 __all__ = ["check_report", "check_table"]
@@ -82,7 +83,7 @@ def _layer_entry(layer, plan: NetworkPlan, refusals: list[dict[str, Any]]) -> di
         "psum_bits": max((high if high >= 0 else ~high).bit_length(),
                          (low if low >= 0 else ~low).bit_length()) + 1,
         "psum_limit": plan.config.psum_bits, "psum_range": [low, high],
-        "weight_bytes": len(planned.weights.content),
+        "weight_bytes": planned.weight_words * plan.config.memory_bits // 8,
         "map_bytes": (planned.map.words if planned.map else 0) * plan.config.memory_bits // 8,
         "sparsity": layer.sparsity,
         "predicted_cycles": predict_layer(planned, plan.config),
