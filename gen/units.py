@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError, TTFSConfig
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
 from ..rtl.ftp.ftp_array import FTPArray
@@ -23,6 +23,8 @@ from ..rtl.soc.csr import CSR
 from ..rtl.soc.post_processor import PostProcessor
 from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
+from ..rtl.ttfs.ttfs_core import TTFSCore
+from ..rtl.ttfs.ttfs_neuron import TTFSNeuron
 
 __all__ = ["FAMILIES", "UNITS", "Family", "check_unit", "family_of", "unit_type", "units_of"]
 
@@ -67,6 +69,10 @@ FAMILIES = {
     "array": Family(ArrayConfig, "array", {
         "element": Element,
         "spiking_array": SpikingArray,
+    }),
+    "ttfs": Family(TTFSConfig, "ttfs", {
+        "ttfs_neuron": TTFSNeuron,
+        "ttfs_core": TTFSCore,
     }),
 }
 UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.units.items()}

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.table import Table
 
-from . import sim
+from . import sim, ttfs_sim
 
 __all__ = ["JOBS", "Job", "main"]
 
@@ -32,6 +32,7 @@ JOBS = (
     *(Job(network, "loas", 10) for network in (
         "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
+    *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
 )
 _console = Console()
 _app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",
@@ -64,8 +65,10 @@ def regress(*, images: int = 0, out: Path = Path("out/regress")) -> int:
             table.add_row(job.network, job.config, str(count), "[red]failed[/]", "", "")
             continue
         outputs.setdefault(job.network, []).append(report["logits"])
+        accuracy = report["accuracy"]["rtl"]
         table.add_row(job.network, job.config, str(count), "[green]exact[/]",
-                      f"{report['cycles'] // count:,}", f"{report['accuracy']['rtl']:.2%}")
+                      f"{report['cycles'] // count:,}",
+                      "" if accuracy is None else f"{accuracy:.2%}")
     _console.print(table)
     for network, lists in outputs.items():
         shortest = min(map(len, lists))

@@ -31,6 +31,7 @@ from ..models.golden.network import IntegerNetwork
 from ..models.nn.recipe import Recipe
 from ..models.zoo.registry import UnknownNetworkError, get
 from ..rtl.config import AcceleratorConfig, ConfigError
+from . import ttfs_sim
 from .divergence_waves import show_divergence
 from .program_run import ProgramReport, run_program
 from .runner import BenchFailure
@@ -47,7 +48,7 @@ _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on 
 
 
 @_app.default
-def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str = DEFAULT_PRESET,
+def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | None = None,
              set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
              out: Path = Path("out/sim")) -> int:
     """Run test images through the accelerator, first layer to argmax, and compare every layer.
@@ -59,13 +60,17 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str = DE
     images
         Test images to run, from the first.
     config
-        Preset of the hardware, or a TOML file.
+        Preset of the hardware, or a TOML file; by default "loas", and "ttfs" for a network of
+        neurons that spike once.
     set_
         Override a field of the preset: FIELD=VALUE.
     out
         Folder for NET.json, the program image and the resolved configuration.
     """
-    hardware = load_config(config, set_)
+    if ttfs_sim.knows(net):
+        return ttfs_sim.simulate(net=net, images=images, config=config or ttfs_sim.PRESET,
+                                 set_=set_, out=out)
+    hardware = load_config(config or DEFAULT_PRESET, set_)
     recipe = get(net)
     network, test = recipe.load(), recipe.load_test()
     if not 1 <= images <= len(test.images):

@@ -8,7 +8,7 @@ import pytest
 
 from spikeloom.gen.presets import preset_names
 from spikeloom.models.zoo.registry import NETWORKS
-from spikeloom.verif import regress
+from spikeloom.verif import regress, ttfs_sim
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run(monkeypatch, tmp_path):
 
 
 def test_all_networks_and_presets_have_a_job():
-    assert {job.network for job in regress.JOBS} == set(NETWORKS)
+    assert {job.network for job in regress.JOBS} == {*NETWORKS, *ttfs_sim.committed()}
     assert {job.config for job in regress.JOBS} == set(preset_names())
 
 

@@ -5,7 +5,7 @@ import dataclasses
 
 from ..gen.presets import load_unit_config, preset_names
 from ..gen.units import FAMILIES, UNITS, family_of, units_of
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, FTPConfig
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, FTPConfig, TTFSConfig
 
 __all__ = ["linted_configs", "odd_config", "smallest_config"]
 
@@ -17,9 +17,15 @@ _ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
     ArrayConfig: ArrayConfig(
         timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, beat_values=2,
         max_fan_in=32, rows_per_pe=2, probes=2, hit_fifo_depth=4, output_lanes=1),
+    TTFSConfig: TTFSConfig(
+        lanes=4, time_bits=7, max_tau_shift=3, charge_bits=14, guard_bits=6, delay_bits=4,
+        neuron_groups=160, time_groups=320, weight_words=1536, maps=16, edges=32,
+        channel_entries=256, max_side=16, max_kernel=6, image_bytes=512, first_groups=6,
+        accumulator_bits=24),
 }
 _SMALLEST: dict[type[Config], Config] = {
     AcceleratorConfig: load_unit_config("tiny"), ArrayConfig: _ODD[ArrayConfig],
+    TTFSConfig: _ODD[TTFSConfig],
 }
 _LEAST = AcceleratorConfig(
     timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, match_fifo_depth=2,
@@ -53,6 +59,18 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             probes=16, hit_fifo_depth=64, weight_streams=2, output_lanes=2),
         "most_tppes": dataclasses.replace(_LEAST_ARRAY, tppes=64, weight_streams=64,
                                           output_lanes=64),
+    },
+    TTFSConfig: {
+        "least": TTFSConfig(
+            lanes=2, time_bits=4, kernel="linear", max_tau_shift=1, weight_bits=2, charge_bits=4,
+            guard_bits=1, delay_bits=1, neuron_groups=4, time_groups=4, weight_words=4, maps=2,
+            edges=2, channel_entries=4, max_side=4, max_kernel=2, image_bytes=16, first_groups=1,
+            accumulator_bits=16),
+        "most": TTFSConfig(  # longer memories only make long Verilog
+            lanes=64, time_bits=10, kernel="exponential", max_tau_shift=8, weight_bits=8,
+            charge_bits=24, guard_bits=12, delay_bits=8, neuron_groups=64, time_groups=64,
+            weight_words=64, maps=64, edges=256, channel_entries=64, max_side=256,
+            max_kernel=16, image_bytes=1024, first_groups=16, accumulator_bits=32),
     },
 }
 

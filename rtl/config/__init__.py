@@ -6,6 +6,8 @@ from .base import Config
 from .checks import ConfigError
 from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
 from .ftp import INNER_JOINS, FTPConfig
+from .ttfs import TTFS_KERNELS, TTFSConfig
 
-__all__ = ["INNER_JOINS", "LOOKUP_PES", "MEMORIES", "PES", "AcceleratorConfig", "ArrayConfig",
-           "Config", "ConfigError", "ElementConfig", "FTPConfig", "beat_slot_bits"]
+__all__ = ["INNER_JOINS", "LOOKUP_PES", "MEMORIES", "PES", "TTFS_KERNELS", "AcceleratorConfig",
+           "ArrayConfig", "Config", "ConfigError", "ElementConfig", "FTPConfig", "TTFSConfig",
+           "beat_slot_bits"]

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of neurons that spike once, with and without skip connections, on three data sets.
+
+After Y. Kim et al., "Rethinking skip connections in spiking neural networks with time-to-first-
+spike coding" (2023), with fewer channels:
+
+- ``base``: no skip;
+- ``res``: addition skips, spike times add up;
+- ``shuffle``: concatenation skips with a channel shuffle;
+- ``delay``: these with a learnable delay for each channel that skips;
+
+on handwritten digits (``mnist``), clothes (``fashion``) and the place where a wave began
+(``wave``). ``python -m spikeloom.models.zoo.ttfs train`` makes the weight files anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cyclopts
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..data import digits, fashion, wave
+from ..data.labelled import DataError, LabelledImages
+from ..golden.errors import NetworkFileError
+from ..nn.training import TrainingConfig
+from ..nn.ttfs_network import FirstSpikeShape
+from ..nn.ttfs_recipe import FirstSpikeRecipe, Measurement, measure
+from ..nn.ttfs_training import STILL, FirstSpikeTraining
+from .registry import UnknownNetworkError
+
+__all__ = ["NETWORKS", "app", "get"]
+
+_EXTENDED = (6.0, 12.0, 15.875)  # addition: windows grow with the times, up to 8 bits
+_VARIANTS = {
+    "base": FirstSpikeShape(skip="none"),
+    "res": FirstSpikeShape(skip="addition", windows=_EXTENDED),
+    "shuffle": FirstSpikeShape(skip="concatenation"),
+    "delay": FirstSpikeShape(skip="concatenation", delay=True),
+}
+_DATA = {
+    "mnist": (
+        {"side": 28, "classes": 10, "kernel": "linear", "width": 16},
+        lambda: digits.load_training()[0], digits.load_test,
+        TrainingConfig(epochs=3, rate=7e-3, batch=32, augmentation=STILL)),
+    "fashion": (
+        {"side": 28, "classes": 10, "kernel": "linear", "width": 16},
+        lambda: fashion.load_training()[0], fashion.load_test,
+        TrainingConfig(epochs=3, rate=7e-3, batch=32, images=8000, augmentation=STILL)),
+    "wave": (
+        {"side": 64, "classes": 9, "kernel": "exponential", "width": 8},
+        wave.load_training, wave.load_test,
+        TrainingConfig(epochs=4, rate=7e-3, batch=16, augmentation=STILL)),
+}
+
+
+def _recipe(data: str, variant: str) -> FirstSpikeRecipe:
+    fields, load_training, load_test, course = _DATA[data]
+    return FirstSpikeRecipe(
+        name=f"ttfs_{data}_{variant}", shape=replace(_VARIANTS[variant], **fields),
+        training=FirstSpikeTraining(course=course), load_training=load_training,
+        load_test=load_test)
+
+
+NETWORKS = {recipe.name: recipe for recipe in (
+    _recipe(data, variant) for data in _DATA for variant in _VARIANTS)}
+
+
+def get(name: str) -> FirstSpikeRecipe:
+    """Return the network of that name.
+
+    Raises
+    ------
+    UnknownNetworkError
+        If there is none.
+    """
+    if name not in NETWORKS:
+        raise UnknownNetworkError(f"network must be one of {', '.join(NETWORKS)}, not {name!r}")
+    return NETWORKS[name]
+
+
+def _trained(recipe: FirstSpikeRecipe, folder: Path | None) -> list[tuple[int | None, Path]]:
+    """Return the files of a network, with their seeds."""
+    if folder is None:
+        return [(None, recipe.weights)]
+    found = folder.glob(f"{recipe.name}-*.npz")
+    return sorted((int(path.stem.removeprefix(f"{recipe.name}-")), path) for path in found)
+
+
+def _spread(values: Sequence[float], factor: float = 100, digits: int = 1) -> str:
+    """Mean over the seeds, and half of the range."""
+    mean, half = sum(values) / len(values), (max(values) - min(values)) / 2
+    text = f"{factor * mean:.{digits}f}"
+    return text if len(values) == 1 else f"{text} ±{factor * half:.{digits}f}"
+
+
+def summary(results: Sequence[Measurement]) -> Table:
+    """Return the table of what networks are worth, one row a network, over all its seeds."""
+    resolutions = sorted({bits for result in results for bits in result.agreements})
+    table = Table(title="Neurons that spike once (percent; mean, half of the range of the seeds)")
+    columns = ("network", "seeds", "images", "float", "integer", "agreement",
+               *(f"k = {bits}" for bits in resolutions), "decision step", "of window", "undecided",
+               "ties")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "network" else "right")
+    for name in dict.fromkeys(result.name for result in results):
+        rows = [result for result in results if result.name == name]
+        table.add_row(
+            name, str(len(rows)), str(rows[0].images),
+            _spread([row.accuracy_float for row in rows]),
+            _spread([row.accuracy_integer for row in rows]),
+            _spread([row.agreement for row in rows]),
+            *(_spread([row.agreements[bits] for row in rows]) for bits in resolutions),
+            _spread([row.decision for row in rows], 1),
+            _spread([row.decision / row.window for row in rows]),
+            _spread([row.undecided for row in rows]), _spread([row.ties for row in rows]))
+    return table
+
+
+app = cyclopts.App(name="python -m spikeloom.models.zoo.ttfs",
+                   help="Networks of neurons that spike once.")
+
+
+@app.command(name="train")
+def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | None = None) -> None:
+    """Train networks anew.
+
+    Parameters
+    ----------
+    names
+        Networks; all if none is given.
+    seeds
+        Of the trainings.
+    folder
+        Where NAME-SEED.npz is written; without it the weight files of the package are.
+    """
+    loaded: dict[object, LabelledImages] = {}
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    try:
+        with bar:
+            for seed in seeds:
+                for recipe in map(get, names or NETWORKS):
+                    load = recipe.load_training
+                    data = loaded.get(load) or loaded.setdefault(load, load())
+                    task = bar.add_task(f"{recipe.name}, seed {seed}")
+
+                    def report(step: int, steps: int, _: float, task: TaskID = task) -> None:
+                        bar.update(task, completed=step + 1, total=steps)
+
+                    network = recipe.train(data, seed, report)
+                    path = folder / f"{recipe.name}-{seed}.npz" if folder else recipe.weights
+                    recipe.save(path, network)
+    except (DataError, UnknownNetworkError) as error:
+        raise SystemExit(str(error)) from error
+
+
+@app.command(name="measure")
+def measure_command(*names: str, folder: Path | None = None, images: int | None = None,
+                    resolutions: tuple[int, ...] = (), json: Path | None = None) -> None:
+    """Print what trained networks are worth.
+
+    Parameters
+    ----------
+    names
+        Networks; all if none is given.
+    folder
+        Where NAME-SEED.npz are; without it the weight files of the package are measured.
+    images
+        Of the test split, the first ones; all if not given.
+    resolutions
+        Further resolutions of time whose agreement is measured, 2**k steps in a time constant.
+    json
+        File that all measurements are written to.
+    """
+    results = []
+    try:
+        for recipe in map(get, names or NETWORKS):
+            whole = recipe.load_test()
+            data = LabelledImages(images=whole.images[:images], labels=whole.labels[:images])
+            results += [measure(recipe, data, path, seed, resolutions)
+                        for seed, path in _trained(recipe, folder)]
+    except (DataError, NetworkFileError, UnknownNetworkError) as error:
+        raise SystemExit(str(error)) from error
+    Console(width=200).print(summary(results))
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+
+
+if __name__ == "__main__":
+    app()
