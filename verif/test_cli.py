@@ -42,6 +42,19 @@ def test_writes_verilog_and_json(spikeloom, tmp_path):
     assert (config["timesteps"], config["weight_bits"], config["chunk"]) == (3, 5, 32)
 
 
+def test_writes_the_units_of_another_family(spikeloom, tmp_path):
+    status, _, err = spikeloom("verilog", "--config", "crossbar", "--set", "rows=16",
+                               "--set", "columns=16", "--set", "tiles=2")
+    folder = tmp_path / "out" / "verilog"
+    assert (status, err) == (0, "")
+    units = ("adc", "crossbar", "imc_engine", "membrane_lif")
+    assert sorted(path.name for path in folder.iterdir()) == sorted([
+        "crossbar_blackbox.v", *(f"{unit}.{end}" for unit in units for end in ("v", "json"))])
+    assert spikeloom("verilog", "plif", "--config", "crossbar") == (2, "", (
+        "spikeloom: no unit 'plif' in this configuration; there are adc, crossbar, imc_engine, "
+        "membrane_lif\n"))
+
+
 def test_other_folder(spikeloom, tmp_path):
     assert spikeloom("verilog", "plif", "--config", "tiny", "--out", "a/b")[0] == 0
     assert (tmp_path / "a" / "b" / "plif.v").exists()
@@ -60,7 +73,7 @@ def test_writes_registers(spikeloom, tmp_path):
 @pytest.mark.parametrize("words, text", [
     (["verilog", "plfi"], "no unit 'plfi', did you mean 'plif'?; there are prefix_sum_fast, "),
     (["verilog", "plif", "nope"], "no unit 'nope'; there are "),
-    (["verilog", "element"], "no unit 'element'; there are "),  # of no preset
+    (["verilog", "element"], "no unit 'element' in this configuration; there are "),
     (["verilog", "--config", "lobs"], "no preset 'lobs', did you mean 'loas'?"),
     (["verilog", "plif", "--set", "chunk=9"], "preset loas: chunk must be a multiple of 8"),
     (["verilog", "plif", "--set", "chnk=8"], "no field 'chnk', did you mean 'chunk'?"),

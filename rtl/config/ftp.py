@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameters of the fully temporal-parallel datapath."""
 
-import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass
 
+from .base import Config
 from .checks import ConfigError, check_limits, check_name, check_powers_of_two
 
 __all__ = ["FTP_LIMITS", "INNER_JOINS", "FTPConfig"]
@@ -27,7 +25,7 @@ FTP_LIMITS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FTPConfig:
+class FTPConfig(Config):
     """Parameters of the fully temporal-parallel (FTP) datapath; the defaults are those of LoAS.
 
     Raises
@@ -108,12 +106,3 @@ class FTPConfig:
         so it grows to no more than timesteps times that, whatever leak and reset.
         """
         return self.psum_bits + 5 + (self.timesteps - 1).bit_length()
-
-    def as_dict(self) -> dict[str, int | str]:
-        """Return the fields by name, in the order of their declaration."""
-        return dataclasses.asdict(self)
-
-    def hash(self) -> str:
-        """Return 16 hexadecimal digits that identify this configuration."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
