@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError, CrossbarConfig
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
 from ..rtl.ftp.ftp_array import FTPArray
@@ -19,6 +19,7 @@ from ..rtl.imc.crossbar import Crossbar
 from ..rtl.imc.imc_engine import IMCEngine
 from ..rtl.imc.membrane_lif import MembraneLIF
 from ..rtl.pe.element import Element
+from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
 from ..rtl.soc.accelerator import Accelerator
 from ..rtl.soc.chunk_writer import ChunkWriter
@@ -59,6 +60,7 @@ FAMILIES = {
         "compressor": Compressor,
         "decompressor": Decompressor,
         "ftp_array": FTPArray,
+        "lookup_array": LookupArray,
         "csr": CSR,
         "weight_loader": WeightLoader,
         "chunk_writer": ChunkWriter,
@@ -70,16 +72,10 @@ FAMILIES = {
         "element": Element,
         "spiking_array": SpikingArray,
     }),
-    "crossbar": Family(CrossbarConfig, "crossbar", {
-        "adc": ADC,
-        "crossbar": Crossbar,
-        "imc_engine": IMCEngine,
-        "membrane_lif": MembraneLIF,
-    }),
 }
 UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.units.items()}
 _INNER_JOIN = ("prefix_sum_fast", "prefix_sum_laggy", "inner_join", "tppe", "ftp_array")
-_LOOKUP: tuple[str, ...] = ()  # units of an accelerator whose elements look weights up
+_LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weights up
 
 
 def family_of(unit: str) -> Family:

@@ -26,7 +26,7 @@ def spiking_tile_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    used : unsigned(rows)
+    used : unsigned(tile_rows)
         Bit p * r + j: row j of element p is in the tile.
     groups : index_range(weight_streams.bit_length())
         Logarithm of the number of groups, ``G``: weight stream g feeds ``P / G`` elements, those

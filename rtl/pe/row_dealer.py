@@ -16,7 +16,7 @@ def dealer_row_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    row : range(rows)
+    row : range(tile_rows)
         What to call the row.
     count : range(max_chunks * C + 1)
         Values of its fiber.
@@ -38,7 +38,7 @@ def dealt_row_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    row : range(rows)
+    row : range(tile_rows)
         As it came.
     element : range(P)
         Element that computes it.
