@@ -12,6 +12,7 @@ from amaranth.back.verilog import convert
 from amaranth.lib import wiring
 
 from ..rtl.config import Config
+from .black_box import black_box, guarded, is_replaceable
 from .docstring import contract, summary
 from .files import write_whole
 from .ports import describe_ports

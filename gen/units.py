@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError, CrossbarConfig
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
 from ..rtl.ftp.ftp_array import FTPArray
@@ -71,6 +71,12 @@ FAMILIES = {
     "array": Family(ArrayConfig, "array", {
         "element": Element,
         "spiking_array": SpikingArray,
+    }),
+    "crossbar": Family(CrossbarConfig, "crossbar", {
+        "adc": ADC,
+        "crossbar": Crossbar,
+        "imc_engine": IMCEngine,
+        "membrane_lif": MembraneLIF,
     }),
 }
 UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.units.items()}
