@@ -85,8 +85,9 @@ _LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weigh
 
 
 def family_of(unit: str) -> Family:
-    """Return the family of ``unit``."""
-    return next(family for family in FAMILIES.values() if unit in family.units)
+    """Return the family of ``unit``, the accelerator's if it is a part of one without a name."""
+    return next((family for family in FAMILIES.values() if unit in family.units),
+                FAMILIES["accelerator"])
 
 
 def unit_type(name: str) -> type[wiring.Component]:
