@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError, TTFSConfig
+from ..rtl.config import (
+    AcceleratorConfig,
+    ArrayConfig,
+    Config,
+    ConfigError,
+    CrossbarConfig,
+    TTFSConfig,
+)
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
 from ..rtl.ftp.ftp_array import FTPArray
@@ -14,6 +21,10 @@ from ..rtl.ftp.inner_join import InnerJoin
 from ..rtl.ftp.plif import ParallelLIF
 from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
 from ..rtl.ftp.tppe import TPPE
+from ..rtl.imc.adc import ADC
+from ..rtl.imc.crossbar import Crossbar
+from ..rtl.imc.imc_engine import IMCEngine
+from ..rtl.imc.membrane_lif import MembraneLIF
 from ..rtl.pe.element import Element
 from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
@@ -70,6 +81,12 @@ FAMILIES = {
         "element": Element,
         "spiking_array": SpikingArray,
     }),
+    "crossbar": Family(CrossbarConfig, "crossbar", {
+        "adc": ADC,
+        "crossbar": Crossbar,
+        "imc_engine": IMCEngine,
+        "membrane_lif": MembraneLIF,
+    }),
     "ttfs": Family(TTFSConfig, "ttfs", {
         "ttfs_neuron": TTFSNeuron,
         "ttfs_core": TTFSCore,
@@ -81,8 +98,9 @@ _LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weigh
 
 
 def family_of(unit: str) -> Family:
-    """Return the family of ``unit``."""
-    return next(family for family in FAMILIES.values() if unit in family.units)
+    """Return the family of ``unit``, the accelerator's if it is a part of one without a name."""
+    return next((family for family in FAMILIES.values() if unit in family.units),
+                FAMILIES["accelerator"])
 
 
 def unit_type(name: str) -> type[wiring.Component]:

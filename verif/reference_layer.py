@@ -147,9 +147,16 @@ class ReferenceLayer:
                               np.array([*logits.tolist(), best], dtype="<i4").tobytes())
 
     def _read_weights(self) -> np.ndarray:
-        """Return the weights, int64[columns, K]: fiber after fiber, chunk after chunk."""
-        layer, address, columns = self.layer, self.layer["weight_address"], []
-        for _ in range(layer["columns"]):
+        """Return the weights, int64[columns, K]: lists block by block, or fibers by chunks."""
+        layer, address = self.layer, self.layer["weight_address"]
+        columns: list[list[int]] = []
+        while len(columns) < layer["columns"]:
+            if layer["weight_list"]:
+                count = min(layer["block_columns"], layer["columns"] - len(columns))
+                block, address = self.memory.read_list(
+                    address, count, layer["chunks"] * self.config.chunk, layer["delta_bits"])
+                columns += block
+                continue
             fiber: list[int] = []
             for _ in range(layer["chunks"]):
                 values, address = self.memory.read_chunk(address, self.config.weight_bits, True)

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "fpga": ("rtl", "models", "gen"),
 }
 # Golden twins that have another name than their unit.
-TWINS = {"accelerator": "network", "spiking_array": "ftp_array", "ttfs_core": "ttfs_network"}
+TWINS = {"accelerator": "network", "spiking_array": "ftp_array", "membrane_lif": "plif",
+         "ttfs_core": "ttfs_network"}
 # Packages that a folder must do without.
 MUST_NOT_IMPORT = {
     "rtl": {"torch", "numpy", "cocotb", "cocotb_tools", "pyosys"},

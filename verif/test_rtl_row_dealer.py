@@ -73,7 +73,7 @@ def test_tiles_are_dealt(config, gaps, stalls):
 
 @pytest.mark.parametrize("order", ["up", "down", "alike"])
 def test_orders(order):
-    length = CONFIG.rows
+    length = CONFIG.tile_rows
     counts = {"up": range(length), "down": range(length, 0, -1), "alike": [3] * length}[order]
     simulate(CONFIG, [(list(range(length)), list(counts), 4)] * 2)
 
@@ -110,7 +110,7 @@ def test_a_stalled_output_stops_the_input_with_a_row_more_than_a_tile_held():
     async def bench(ctx):
         sink.stopped = True
         await simulation.edge(ctx, 40)
-        assert len(source.cycles) == CONFIG.rows + 1
+        assert len(source.cycles) == CONFIG.tile_rows + 1
         sink.stopped = False
         await simulation.until(ctx, lambda: len(sink.values) == len(expected))
 

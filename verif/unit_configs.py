@@ -2,10 +2,18 @@
 """Configurations that every unit is emitted, synthesized and linted at, by its family."""
 
 import dataclasses
+from typing import Any
 
 from ..gen.presets import load_unit_config, preset_names
 from ..gen.units import FAMILIES, UNITS, family_of, units_of
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, FTPConfig, TTFSConfig
+from ..rtl.config import (
+    AcceleratorConfig,
+    ArrayConfig,
+    Config,
+    CrossbarConfig,
+    FTPConfig,
+    TTFSConfig,
+)
 
 __all__ = ["linted_configs", "odd_config", "smallest_config"]
 
@@ -17,16 +25,19 @@ _ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
     ArrayConfig: ArrayConfig(
         timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, beat_values=2,
         max_fan_in=32, rows_per_pe=2, probes=2, hit_fifo_depth=4, output_lanes=1),
+    CrossbarConfig: CrossbarConfig(
+        rows=18, columns=16, cell_bits=2, on_off=10, fraction_bits=3, weight_bits=5,
+        encoding="sign", adc_bits=5, adc_shift=2, columns_per_adc=8, noise_bits=4, noise_shift=1,
+        pulse_bits=5, pulse_loss=2, max_pulses=5, tiles=2, timesteps=3, beat_values=6,
+        neurons=10, counter_bits=16),
     TTFSConfig: TTFSConfig(
         lanes=4, time_bits=7, max_tau_shift=3, charge_bits=14, guard_bits=6, delay_bits=4,
         neuron_groups=160, time_groups=320, weight_words=1536, maps=16, edges=32,
         channel_entries=256, max_side=16, max_kernel=6, image_bytes=512, first_groups=6,
         accumulator_bits=24),
 }
-_SMALLEST: dict[type[Config], Config] = {
-    AcceleratorConfig: load_unit_config("tiny"), ArrayConfig: _ODD[ArrayConfig],
-    TTFSConfig: _ODD[TTFSConfig],
-}
+_SMALLEST: dict[type[Config], Config] = _ODD | {AcceleratorConfig: load_unit_config("tiny")}
+_LOOKUP: dict[str, Any] = {"pe": "scan", "rows_per_pe": 2, "probes": 2}  # of an accelerator
 _LEAST = AcceleratorConfig(
     timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, match_fifo_depth=2,
     beat_values=1, max_fan_in=8, column_fifo_depth=2, counter_bits=16, memory_bits=32,
@@ -35,6 +46,10 @@ _LEAST = AcceleratorConfig(
 _LEAST_ARRAY = ArrayConfig(
     timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, beat_values=1, max_fan_in=8,
     counter_bits=16, rows_per_pe=1, probes=1, hit_fifo_depth=4, output_lanes=1)
+_LEAST_CROSSBAR = CrossbarConfig(
+    rows=16, columns=16, cell_bits=1, on_off=10000, fraction_bits=0, weight_bits=2,
+    encoding="sign", adc_bits=3, adc_shift=0, columns_per_adc=16, noise_seed=0, pulse_bits=1,
+    pulse_loss=0, max_pulses=1, timesteps=1, beat_values=1, neurons=1, counter_bits=16)
 _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
     AcceleratorConfig: {
         "least": _LEAST,
@@ -46,6 +61,12 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             counter_bits=64, guard_bits=8, memory="on_chip", memory_bits=128, burst_words=128,
             # longer buffers only make long Verilog
             fetch_depth=64, weight_buffer_beats=2048, max_columns=2048),
+        "least_lookup": dataclasses.replace(_LEAST, pe="scan", probes=1, hit_fifo_depth=4),
+        "most_lookup": AcceleratorConfig(
+            pe="bcast", timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            beat_values=8, max_fan_in=1024, counter_bits=64, guard_bits=8, rows_per_pe=16,
+            probes=8, hit_fifo_depth=64, max_columns=2048),
+        "most_elements": dataclasses.replace(_LEAST, pe="bcast", probes=1, tppes=64),
         "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
             timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
             match_fifo_depth=64, beat_values=64, max_fan_in=65536, column_fifo_depth=64,
@@ -55,10 +76,20 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
         "least": _LEAST_ARRAY,
         "most": ArrayConfig(
             pe="bcast", timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
-            beat_values=16, max_fan_in=65536, counter_bits=64, guard_bits=8, rows_per_pe=16,
+            beat_values=16, max_fan_in=1024, counter_bits=64, guard_bits=8, rows_per_pe=16,
             probes=16, hit_fifo_depth=64, weight_streams=2, output_lanes=2),
         "most_tppes": dataclasses.replace(_LEAST_ARRAY, tppes=64, weight_streams=64,
                                           output_lanes=64),
+    },
+    CrossbarConfig: {
+        "least": _LEAST_CROSSBAR,
+        "most": CrossbarConfig(  # more tiles and columns only make long Verilog
+            rows=256, columns=32, cell_bits=4, on_off=2, fraction_bits=8, weight_bits=8,
+            encoding="offset", adc_bits=10, adc_shift=12, columns_per_adc=32, noise_bits=16,
+            noise_shift=10, noise_seed=(1 << 31) - 1, pulse_bits=12, pulse_loss=4, max_pulses=255,
+            tiles=2, timesteps=16, beat_values=64, neurons=65536, counter_bits=64),
+        "an_adc_for_each_column": dataclasses.replace(
+            _LEAST_CROSSBAR, encoding="differential", columns_per_adc=1, weight_bits=8),
     },
     TTFSConfig: {
         "least": TTFSConfig(
@@ -77,12 +108,12 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
 
 def smallest_config(unit: str) -> Config:
     """Return a configuration at which the unit's Verilog is short."""
-    return _SMALLEST[family_of(unit).config]
+    return _with_unit(_SMALLEST[family_of(unit).config], unit)
 
 
 def odd_config(unit: str) -> Config:
     """Return a small configuration with as many different sizes as possible."""
-    return _ODD[family_of(unit).config]
+    return _with_unit(_ODD[family_of(unit).config], unit)
 
 
 def linted_configs(unit: str) -> dict[str, Config]:
@@ -92,6 +123,14 @@ def linted_configs(unit: str) -> dict[str, Config]:
     presets = {preset: load_unit_config(preset) for preset in preset_names(name)}
     found = {preset: config for preset, config in presets.items() if unit in units_of(config)}
     for name, config in _ENDS[family.config].items():
-        if isinstance(config, family.config) or ".soc." not in UNITS[unit].__module__:
+        if isinstance(config, family.config):
+            if unit in units_of(config):
+                found[name] = config
+        elif ".ftp." in UNITS[unit].__module__:
             found[name] = config
     return found
+
+
+def _with_unit(config: Config, unit: str) -> Config:
+    """Return the configuration, or one with other elements if the unit wants those."""
+    return config if unit in units_of(config) else dataclasses.replace(config, **_LOOKUP)

@@ -8,8 +8,8 @@ from ...models.golden.source import IMAGE
 from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
 from .fibers import FiberSource
 from .fields import pack_fields
-from .maps import Residual, SpikeMap
 from .layer_plan import LayerPlan
+from .maps import Residual, SpikeMap
 
 __all__ = ["DESCRIPTOR_BYTES", "Places", "encode_descriptor", "layer_descriptor"]
 

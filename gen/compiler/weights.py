@@ -37,10 +37,6 @@ class Weights:
         """Return the memory words of all blocks of so many columns."""
         raise NotImplementedError
 
-    def load_cycles(self, block_columns: int) -> int:
-        """Return the cycles from the words of all blocks to beats."""
-        raise NotImplementedError
-
     def pack(self, block_columns: int) -> bytes:
         """Return all blocks behind one another, whole words."""
         raise NotImplementedError
@@ -59,34 +55,25 @@ class FiberWeights(Weights):
     ----------
     chunk_format : ChunkFormat
     values : ndarray[columns, chunks, C]
-    listed : bool
-        Whether they are listed before they come to the buffer, one weight a cycle.
     """
 
     chunk_format: ChunkFormat
     values: np.ndarray
-    listed: bool
 
     @classmethod
     def of(cls, values: np.ndarray, config: AcceleratorConfig) -> "FiberWeights":
         """Return the fibers of weights [columns, chunks, C]."""
         chunk_format = ChunkFormat.of_weights(config)
         counts = np.count_nonzero(values, axis=2)
-        if config.looks_up:  # a list ends with a beat of the last chunk
+        if config.looks_up:  # listed one by one; an empty chunk at the end is a beat, too
             beats = counts.sum(1) + (counts[:, -1] == 0)
-        else:                # an empty chunk is a beat, too
+        else:                # each empty chunk is one
             beats = np.maximum(1, chunk_format.beats(counts)).sum(1)
-        return cls(counts=counts, column_beats=beats, chunk_format=chunk_format, values=values,
-                   listed=config.looks_up)
+        return cls(counts=counts, column_beats=beats, chunk_format=chunk_format, values=values)
 
     def words(self, block_columns: int) -> int:
         """Return the memory words, whatever the blocks."""
         return int(self.chunk_format.words(self.counts).sum())
-
-    def load_cycles(self, block_columns: int) -> int:
-        """Return the cycles: one a word, or where they are listed, one a weight."""
-        words = self.words(block_columns)
-        return max(words, int(np.maximum(1, self.counts).sum())) if self.listed else words
 
     def pack(self, block_columns: int) -> bytes:
         """Return all columns behind one another, whatever the blocks."""
@@ -115,10 +102,6 @@ class ListWeights(Weights):
     def words(self, block_columns: int) -> int:
         """Return the memory words; each block begins with a new one."""
         return self.list_format.words(self.column_beats, block_columns)
-
-    def load_cycles(self, block_columns: int) -> int:
-        """Return the cycles: one a word or a beat, whichever are more."""
-        return int(self.column_beats.sum())
 
     def pack(self, block_columns: int) -> bytes:
         """Return all blocks behind one another."""

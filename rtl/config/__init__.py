@@ -6,8 +6,10 @@ from .base import Config
 from .checks import ConfigError
 from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
 from .ftp import INNER_JOINS, FTPConfig
+from .imc import ENCODINGS, NOISE_STATE_BITS, AnalogTiming, CrossbarConfig
 from .ttfs import TTFS_KERNELS, TTFSConfig
 
-__all__ = ["INNER_JOINS", "LOOKUP_PES", "MEMORIES", "PES", "TTFS_KERNELS", "AcceleratorConfig",
-           "ArrayConfig", "Config", "ConfigError", "ElementConfig", "FTPConfig", "TTFSConfig",
+__all__ = ["ENCODINGS", "INNER_JOINS", "LOOKUP_PES", "MEMORIES", "NOISE_STATE_BITS", "PES",
+           "TTFS_KERNELS", "AcceleratorConfig", "AnalogTiming", "ArrayConfig", "Config",
+           "ConfigError", "CrossbarConfig", "ElementConfig", "FTPConfig", "TTFSConfig",
            "beat_slot_bits"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Column sorter: the results of each column from the order of the elements to that of the rows."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import ElementConfig
 from ..ftp.array_layouts import array_result_layout
 from ..ftp.layouts import index_range, psums_layout
-from .dealt_layouts import row_place_layout
+from .lookup_layouts import row_place_layout
 
 __all__ = ["ColumnSorter"]
 
@@ -68,8 +68,8 @@ class ColumnSorter(wiring.Component):
         take, column_end, tile_end = Signal(), Signal(), Signal()
         known, row = self._look_up(m, take, tile_end)
 
-        base, result = Signal.like(head), Signal(stored)  # one that looks up its row
-        coming = Signal()
+        # one that looks up its row
+        base, result, coming = Signal(row_bits + 1), Signal(stored), Signal()
         write = results.write_port()
         m.d.comb += [
             self.i.ready.eq(known & ((head - tail)[:len(head)] + self.i.p.tile.rows
@@ -92,7 +92,7 @@ class ColumnSorter(wiring.Component):
         m.d.comb += self.busy.eq((head != tail) | coming | self.o.valid)
         return m
 
-    def _look_up(self, m: Module, take, tile_end) -> tuple[Signal, Signal]:
+    def _look_up(self, m: Module, take, tile_end) -> tuple[Signal, Value]:
         """Add the rows of each tile by their places.
 
         Returns whether the places of the oldest tile are here, and the row of the result that

@@ -10,7 +10,7 @@ from ..ftp.array_layouts import array_row_layout
 from ..ftp.layouts import index_range
 from ..one_hot import encode
 from ..population_count import population_count
-from .dealt_layouts import row_place_layout, dealt_tile_layout
+from .lookup_layouts import dealt_tile_layout, row_place_layout
 
 __all__ = ["LoadBalancer", "balancer_error_layout"]
 

@@ -1,47 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lookup array: the rows of a tile dealt to elements that look weights up, results in one stream."""
+"""Lookup array: rows dealt to elements that look weights up, results in one stream."""
 
 import dataclasses
 
-from amaranth import Cat, Module, Signal, unsigned
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import ArrayConfig, ElementConfig
 from ..ftp.activity_counters import counters_layout
-from ..ftp.array_layouts import array_result_layout, array_row_layout
+from ..ftp.array_layouts import array_row_layout
 from .column_sorter import ColumnSorter
-from .dealt_layouts import dealt_tile_layout
 from .element_array import ElementArray
 from .layouts import list_beat_layout
+from .line_expander import LineExpander
 from .load_balancer import LoadBalancer
+from .lookup_layouts import (
+    dealt_tile_layout,
+    lookup_error_layout,
+    lookup_result_layout,
+    rows_tile_layout,
+)
 
-__all__ = ["LookupArray", "lookup_error_layout"]
-
-
-def lookup_error_layout() -> data.StructLayout:
-    """Return what stopped the array; each bit stays set until reset.
-
-    Members
-    -------
-    row_overflow : unsigned(1)
-        A spike fiber or one of its chunks is too long.
-    length_mismatch : unsigned(1)
-        The rows of an element differ in their number of chunks.
-    place_overflow : unsigned(1)
-        A weight lies beyond the end of the rows.
-    tile_rows : unsigned(1)
-        The rows of a tile are not in 1..P * r.
-    row_index : unsigned(1)
-        A spike fiber is not that of the tile's next row.
-    """
-    return data.StructLayout({
-        "row_overflow": unsigned(1),
-        "length_mismatch": unsigned(1),
-        "place_overflow": unsigned(1),
-        "tile_rows": unsigned(1),
-        "row_index": unsigned(1),
-    })
+__all__ = ["LookupArray"]
 
 
 class LookupArray(wiring.Component):
@@ -49,8 +30,9 @@ class LookupArray(wiring.Component):
 
     A tile has up to ``P * r`` rows. Its spike fibers come one after another on ``i_row`` and are
     dealt to the elements so that each gets about as many values, those of the next tile while
-    this one is computed; the lists of its columns come once on ``i_weights`` and go to all
-    elements. Results are gathered in order of column, then row.
+    this one is computed; as there is one stream of them, one expander serves all rows. The lists
+    of its columns come once on ``i_weights`` and go to all elements. Results are gathered in
+    order of column, then row.
 
     Same result as ``spikeloom.models.golden.lookup_array.lookup_array``.
 
@@ -67,18 +49,18 @@ class LookupArray(wiring.Component):
     config : ElementConfig
     tile_shape : data.StructLayout
         Description of a tile; its field ``rows`` is what the array needs, 1..P * r, and all of
-        it travels along to the results. Without it that is the only field.
+        it travels along to the results. Without it that is the only one.
 
     Members
     -------
-    i_tile : In(stream.Signature(tile_shape))
-        Tiles, in the order of their columns.
+    i_tile : In(stream.Signature(rows_tile_layout(config)))
+        Tiles, in the order of their columns; with ``tile_shape`` in that.
     i_row : In(stream.Signature(array_row_layout(config)))
         Spike fibers, one for each row of each tile, from row 0 on.
     i_weights : In(stream.Signature(list_beat_layout(config)))
         Lists of columns; the last one of a tile is ``final``.
-    o : Out(stream.Signature(array_result_layout(config, tile_shape)))
-        Psums of each row and column.
+    o : Out(stream.Signature(lookup_result_layout(config)))
+        Psums of each row and column; with ``tile_shape`` that is the tile in it.
     i_busy : In(1)
         Results are at work behind the array: it still counts as busy.
     busy : Out(1)
@@ -104,15 +86,15 @@ class LookupArray(wiring.Component):
 
     def __init__(self, config: ElementConfig, tile_shape: data.StructLayout | None = None):
         self.config = config
-        self.tile_shape = tile_shape or data.StructLayout({"rows": range(config.tile_rows + 1)})
+        self.tile_shape = tile_shape or rows_tile_layout(config)
         self.array = ElementArray(_array_config(config),
-                                  dealt_tile_layout(config, self.tile_shape))
+                                  dealt_tile_layout(config, self.tile_shape), lines=True)
         self.shared = self.array.shared
         super().__init__({
             "i_tile": In(stream.Signature(self.tile_shape)),
             "i_row": In(stream.Signature(array_row_layout(config))),
             "i_weights": In(stream.Signature(list_beat_layout(config))),
-            "o": Out(stream.Signature(array_result_layout(config, self.tile_shape))),
+            "o": Out(stream.Signature(lookup_result_layout(config, self.tile_shape))),
             "i_busy": In(1),
             "busy": Out(1),
             "error": Out(lookup_error_layout()),
@@ -123,6 +105,7 @@ class LookupArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.balancer = balancer = LoadBalancer(self.config, self.tile_shape)
+        m.submodules.expander = expander = LineExpander(self.config)
         m.submodules.array = array = self.array
         m.submodules.sorter = sorter = ColumnSorter(self.config, self.tile_shape)
         stop = Signal()
@@ -138,30 +121,19 @@ class LookupArray(wiring.Component):
         connect(m, balancer.o_place, sorter.i_place)
         connect(m, array.o[0], sorter.i)
         connect(m, sorter.o, flipped(self.o))
-        self._hand_out(m, balancer.o_row, array.i_row)
+        connect(m, balancer.o_row, expander.i)
+        connect(m, expander.o, array.i_line)
         m.d.comb += [
             array.i_busy.eq(sorter.busy | self.i_busy),
             array.clear.eq(self.clear),
             self.busy.eq(array.busy),
             self.counters.eq(array.counters),
+            self.error.row_overflow.eq(expander.error),
             *(self.error[name].eq(array.error[name])
-              for name in ("row_overflow", "length_mismatch", "place_overflow")),
+              for name in ("length_mismatch", "place_overflow")),
             *(self.error[name].eq(balancer.error[name]) for name in ("tile_rows", "row_index")),
         ]
         return m
-
-    def _hand_out(self, m: Module, row: stream.Interface, targets) -> None:
-        """Hand each spike fiber to its row of an element."""
-        chosen, ready = Signal(len(targets)), Signal(len(targets))
-        m.d.comb += [
-            chosen.eq(1 << row.p.row),
-            ready.eq(Cat(target.ready for target in targets)),
-            row.ready.eq((chosen & ready).any()),
-        ]
-        for index, target in enumerate(targets):
-            m.d.comb += target.valid.eq(row.valid & chosen[index])
-            m.d.comb += [target.p[name].eq(row.p[name])
-                         for name in ("values", "end", "mask", "last")]
 
 
 def _array_config(config: ElementConfig) -> ArrayConfig:

@@ -31,7 +31,7 @@ def count_weights(m: Module, unit: Any, column_done, consume) -> tuple[Signal, S
     """
     layer = unit.layer
     block, words, rounds_left = Signal(16), Signal(32), Signal(32)
-    round_end, wrong = Signal(), Signal()
+    wrong, round_end = Signal(), Signal()
     final, end = count_columns(m, layer, column_done)
     m.d.comb += [
         round_end.eq(column_done & end),

@@ -21,7 +21,25 @@ __all__ = ["WeightLoader", "weight_beat_layout"]
 
 
 def weight_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Return what the elements take: a beat of a list, or of a fiber with bitmasks."""
+    """Return a beat of weights as the elements take them: of a fiber with bitmasks, or of a list.
+
+    Members
+    -------
+    values : column_beat_layout(config)["values"].shape
+        With bitmasks: packed weights, lowest position first.
+    end : unsigned(1)
+        With bitmasks: last beat of its chunk; mask and last count in this beat only.
+    mask : unsigned(C)
+        With bitmasks: bit p is set if position p of the chunk is not zero.
+    last : unsigned(1)
+        With bitmasks: last chunk of its column.
+    entries : list_beat_layout(config)["entries"].shape
+        With lists: places and weights; entry i is of bank i.
+    column_end : unsigned(1)
+        With lists: last beat of its column.
+    final : unsigned(1)
+        Last column of the tile; counts with the last beat of the column.
+    """
     return list_beat_layout(config) if config.looks_up else column_beat_layout(config)
 
 
