@@ -80,9 +80,9 @@ def test_help_lists_every_target(root):
 
 
 def test_bench_takes_options(root):
-    text = subprocess.run(["make", "-n", "bench", "QUICK=1", "PES=scan,loas", "BANDWIDTH=8",
-                           "TRACE=a.npz", "GEOMETRY=b.toml"], cwd=root, capture_output=True,
-                          text=True, check=True).stdout
+    text = subprocess.run(["make", "--no-print-directory", "-n", "bench", "QUICK=1",
+                           "PES=scan,loas", "BANDWIDTH=8", "TRACE=a.npz", "GEOMETRY=b.toml"],
+                          cwd=root, capture_output=True, text=True, check=True).stdout
     words = text.replace("\\\n", " ").split()
     assert words[words.index("-m"):] == [
         "-m", "spikeloom.verif.benchmark", "--trace", "a.npz", "--geometry", "b.toml",
