@@ -26,7 +26,8 @@ regress: .venv/sim.stamp  ## Run all networks on the RTL, with more images (IMAG
 bench: .venv/bench.stamp  ## Compare processing elements on a trace (TRACE, GEOMETRY, PES, BANDWIDTH, QUICK=1)
 	@$(VENV) -m spikeloom.verif.benchmark $(if $(TRACE),--trace $(TRACE)) \
 		$(if $(GEOMETRY),--geometry $(GEOMETRY)) $(if $(PES),--pes $(PES)) \
-		$(if $(BANDWIDTH),--bandwidth $(BANDWIDTH)) $(if $(QUICK),--quick)
+		$(if $(BANDWIDTH),--bandwidth $(BANDWIDTH)) $(if $(ENERGIES),--energies $(ENERGIES)) \
+		$(if $(TABLE),--table $(TABLE)) $(if $(QUICK),--quick)
 
 verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
 	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)

@@ -10,12 +10,12 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ..rtl.config import ConfigError
+from ..rtl.config import AcceleratorConfig, ConfigError
 from .emit import write_unit
 from .files import write_whole
-from .presets import DEFAULT_PRESET, as_toml, load_config
+from .presets import DEFAULT_PRESET, as_toml, load_config, load_unit_config
 from .registers import write_registers
-from .units import UNITS, check_unit
+from .units import check_unit, units_of
 
 __all__ = ["main"]
 
@@ -42,7 +42,7 @@ def verilog(
     Parameters
     ----------
     units
-        Names of units; all if none is given.
+        Names of units; all that the configuration is for if none is given.
     config
         Preset, or path of a TOML file.
     overrides
@@ -50,12 +50,12 @@ def verilog(
     out
         Folder to write to.
     """
-    built = load_config(config, overrides)
+    built = load_unit_config(config, overrides)
     for unit in units:
-        check_unit(unit)
-    for unit in units or UNITS:
+        check_unit(unit, built)
+    for unit in units or units_of(built):
         _report(write_unit(unit, built, out))
-        if unit == _WITH_REGISTERS:
+        if isinstance(built, AcceleratorConfig) and unit == _WITH_REGISTERS:
             _report(write_registers(built, out))
     return 0
 

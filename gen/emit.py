@@ -11,7 +11,7 @@ from typing import Any
 from amaranth.back.verilog import convert
 from amaranth.lib import wiring
 
-from ..rtl.config import FTPConfig
+from ..rtl.config import Config
 from .docstring import contract, summary
 from .files import write_whole
 from .ports import describe_ports
@@ -39,13 +39,13 @@ class Emitted:
     description: dict[str, Any]
 
 
-def emit(unit: str, config: FTPConfig) -> Emitted:
+def emit(unit: str, config: Config) -> Emitted:
     """Return a unit in Verilog: for the same configuration the same text, always."""
     component: Any = unit_type(unit)(config)
     return Emitted(_verilog(unit, component, config), _description(unit, component, config))
 
 
-def write_unit(unit: str, config: FTPConfig, folder: Path) -> list[Path]:
+def write_unit(unit: str, config: Config, folder: Path) -> list[Path]:
     """Write ``UNIT.v`` and ``UNIT.json`` to ``folder`` and return their paths.
 
     Raises
@@ -63,7 +63,7 @@ def write_unit(unit: str, config: FTPConfig, folder: Path) -> list[Path]:
     return list(texts)
 
 
-def _verilog(unit: str, component: wiring.Component, config: FTPConfig) -> str:
+def _verilog(unit: str, component: wiring.Component, config: Config) -> str:
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another Yosys writes other text
     header = (f"// Spikeloom {version('spikeloom')}, unit {unit}, configuration {config.hash()}\n"
               f"// SPDX-License-Identifier: {_LICENCE}\n")
@@ -73,7 +73,7 @@ def _verilog(unit: str, component: wiring.Component, config: FTPConfig) -> str:
         for name, module in modules.items())
 
 
-def _description(unit: str, component: wiring.Component, config: FTPConfig) -> dict[str, Any]:
+def _description(unit: str, component: wiring.Component, config: Config) -> dict[str, Any]:
     return {
         "unit": unit,
         "version": version("spikeloom"),

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named configurations: TOML files to `AcceleratorConfig`, with single fields overridden."""
+"""Named configurations: TOML files to the parameters of hardware, single fields overridden.
+
+The key ``family`` tells which kind of hardware a file is for, see ``units.FAMILIES``; without it
+that is the accelerator.
+"""
 
 import dataclasses
 import difflib
@@ -9,21 +13,38 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..rtl.config import AcceleratorConfig, ConfigError
+from ..rtl.config import AcceleratorConfig, Config, ConfigError
+from .units import FAMILIES
 
-__all__ = ["DEFAULT_PRESET", "as_toml", "load_config", "preset_names"]
+__all__ = ["DEFAULT_PRESET", "as_toml", "load_config", "load_unit_config", "preset_names"]
 
 DEFAULT_PRESET = "loas"
 _FOLDER = Path(__file__).parent / "presets"
-_FIELDS = tuple(field.name for field in dataclasses.fields(AcceleratorConfig))
+_FAMILY, _DEFAULT_FAMILY = "family", "accelerator"
 
 
-def preset_names() -> list[str]:
-    """Return the names of the presets, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+def preset_names(family: str | None = None) -> list[str]:
+    """Return the names of the presets, those of a family or all, sorted."""
+    names = sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return [name for name in names if family in (None, _read(_FOLDER / f"{name}.toml")[0])]
 
 
 def load_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> AcceleratorConfig:
+    """Return the configuration of an accelerator; see `load_unit_config`.
+
+    Raises
+    ------
+    ConfigError
+        As `load_unit_config`, or the preset is for other hardware.
+    """
+    config = load_unit_config(preset, overrides)
+    if not isinstance(config, AcceleratorConfig):
+        raise ConfigError(f"preset {preset}: family must be accelerator here, "
+                          f"not that of {type(config).__name__}")
+    return config
+
+
+def load_unit_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> Config:
     """Return the configuration of a preset with some fields overridden.
 
     Parameters
@@ -38,42 +59,55 @@ def load_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> 
     ConfigError
         The preset is unknown or cannot be read, a field is unknown, or a value is illegal.
     """
-    values = _read(preset)
+    family, values = _read(_path(preset), preset)
+    kind = FAMILIES[family].config
+    fields = tuple(field.name for field in dataclasses.fields(kind))
+    for name in values:
+        _check_field(name, fields, f"preset {preset}")
     for text in overrides:
         name, sign, value = text.partition("=")
         if not sign:
             raise ConfigError(f"an override must read field=value, not {text!r}")
-        _check_field(name, "override")
+        _check_field(name, fields, "override")
         values[name] = _value(value)
     try:
-        return AcceleratorConfig(**values)
+        return kind(**values)
     except ConfigError as error:
         raise ConfigError(f"preset {preset}: {error}") from None
 
 
-def as_toml(config: AcceleratorConfig) -> str:
-    """Return the text of a TOML file from which `load_config` makes ``config``."""
-    lines = [f"{name} = {json.dumps(value)}" for name, value in config.as_dict().items()]
+def as_toml(config: Config) -> str:
+    """Return the text of a TOML file from which `load_unit_config` makes ``config``."""
+    family = next(name for name, family in FAMILIES.items() if family.config is type(config))
+    lines = [] if family == _DEFAULT_FAMILY else [f"{_FAMILY} = {json.dumps(family)}"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in config.as_dict().items()]
     return "\n".join([f"# Configuration {config.hash()}", *lines, ""])
 
 
-def _read(preset: str) -> dict[str, Any]:
+def _path(preset: str) -> Path:
     path = Path(preset) if preset.endswith(".toml") else _FOLDER / f"{preset}.toml"
-    if path.parent == _FOLDER and preset not in preset_names():
+    if path.parent == _FOLDER and path.stem not in preset_names():
         raise ConfigError(f"no preset {preset!r}{_suggestion(preset, preset_names())}; "
                           f"there are {', '.join(preset_names())}")
+    return path
+
+
+def _read(path: Path, preset: str = "") -> tuple[str, dict[str, Any]]:
+    """Return the family and the fields that a file names."""
     try:
         values = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"preset {preset}: {error}") from None
-    for name in values:
-        _check_field(name, f"preset {preset}")
-    return values
+    family = values.pop(_FAMILY, _DEFAULT_FAMILY)
+    if family not in FAMILIES:
+        raise ConfigError(f"preset {preset}: family must be one of {', '.join(FAMILIES)}, "
+                          f"not {family!r}")
+    return family, values
 
 
-def _check_field(name: str, place: str) -> None:
-    if name not in _FIELDS:
-        raise ConfigError(f"{place}: no field {name!r}{_suggestion(name, _FIELDS)}")
+def _check_field(name: str, fields: tuple[str, ...], place: str) -> None:
+    if name not in fields:
+        raise ConfigError(f"{place}: no field {name!r}{_suggestion(name, fields)}")
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -2,11 +2,11 @@
 """The units that Spikeloom emits, by the name of their Verilog module."""
 
 import difflib
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from ..rtl.config import ConfigError
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
 from ..rtl.ftp.ftp_array import FTPArray
@@ -15,6 +15,7 @@ from ..rtl.ftp.plif import ParallelLIF
 from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
 from ..rtl.ftp.tppe import TPPE
 from ..rtl.pe.element import Element
+from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
 from ..rtl.soc.accelerator import Accelerator
 from ..rtl.soc.chunk_writer import ChunkWriter
@@ -23,39 +24,82 @@ from ..rtl.soc.post_processor import PostProcessor
 from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
 
-__all__ = ["ARRAY_UNITS", "UNITS", "check_unit", "unit_type"]
+__all__ = ["FAMILIES", "UNITS", "Family", "check_unit", "family_of", "unit_type", "units_of"]
 
-UNITS: dict[str, type[wiring.Component]] = {
-    "prefix_sum_fast": PrefixSumFast,
-    "prefix_sum_laggy": PrefixSumLaggy,
-    "inner_join": InnerJoin,
-    "tppe": TPPE,
-    "plif": ParallelLIF,
-    "compressor": Compressor,
-    "decompressor": Decompressor,
-    "ftp_array": FTPArray,
-    "csr": CSR,
-    "weight_loader": WeightLoader,
-    "chunk_writer": ChunkWriter,
-    "post_processor": PostProcessor,
-    "spike_loader": SpikeLoader,
-    "accelerator": Accelerator,
+
+@dataclass(frozen=True)
+class Family:
+    """Units that share a kind of configuration.
+
+    Parameters
+    ----------
+    config : type[Config]
+        Their parameters.
+    preset : str
+        Name of the preset that they are usually built for.
+    units : dict[str, type[wiring.Component]]
+        By the name of the Verilog module.
+    """
+
+    config: type[Config]
+    preset: str
+    units: dict[str, type[wiring.Component]]
+
+
+FAMILIES = {
+    "accelerator": Family(AcceleratorConfig, "loas", {
+        "prefix_sum_fast": PrefixSumFast,
+        "prefix_sum_laggy": PrefixSumLaggy,
+        "inner_join": InnerJoin,
+        "tppe": TPPE,
+        "plif": ParallelLIF,
+        "compressor": Compressor,
+        "decompressor": Decompressor,
+        "ftp_array": FTPArray,
+        "lookup_array": LookupArray,
+        "csr": CSR,
+        "weight_loader": WeightLoader,
+        "chunk_writer": ChunkWriter,
+        "post_processor": PostProcessor,
+        "spike_loader": SpikeLoader,
+        "accelerator": Accelerator,
+    }),
+    "array": Family(ArrayConfig, "array", {
+        "element": Element,
+        "spiking_array": SpikingArray,
+    }),
 }
-ARRAY_UNITS: dict[str, type[wiring.Component]] = {  # those that take an `ArrayConfig`
-    "element": Element,
-    "spiking_array": SpikingArray,
-}
+UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.units.items()}
+_INNER_JOIN = ("prefix_sum_fast", "prefix_sum_laggy", "inner_join", "tppe", "ftp_array")
+_LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weights up
+
+
+def family_of(unit: str) -> Family:
+    """Return the family of ``unit``, the accelerator's if it is a part of one without a name."""
+    return next((family for family in FAMILIES.values() if unit in family.units),
+                FAMILIES["accelerator"])
 
 
 def unit_type(name: str) -> type[wiring.Component]:
     """Return the component of unit ``name``."""
-    return (UNITS | ARRAY_UNITS)[name]
+    return UNITS[name]
 
 
-def check_unit(name: str, units: Iterable[str] = UNITS) -> None:
-    """Raise `ConfigError` unless ``name`` is one of ``units``."""
-    units = list(units)
-    if name not in units:
-        near = difflib.get_close_matches(name, units, n=1)
+def units_of(config: Config) -> list[str]:
+    """Return the names of the units that hardware with ``config`` is made of."""
+    family = next(family for family in FAMILIES.values() if family.config is type(config))
+    if not isinstance(config, AcceleratorConfig):
+        return list(family.units)
+    others = _INNER_JOIN if config.looks_up else _LOOKUP
+    return [name for name in family.units if name not in others]
+
+
+def check_unit(name: str, config: Config | None = None) -> None:
+    """Raise `ConfigError` unless there is a unit ``name``, and if given ``config`` has it."""
+    if name not in UNITS:
+        near = difflib.get_close_matches(name, UNITS, n=1)
         hint = f", did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"no unit {name!r}{hint}; there are {', '.join(units)}")
+        raise ConfigError(f"no unit {name!r}{hint}; there are {', '.join(UNITS)}")
+    if config is not None and name not in units_of(config):
+        raise ConfigError(f"no unit {name!r} in this configuration; there are "
+                          f"{', '.join(units_of(config))}")

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """An array of either kind inside its free-running bench, as one design to simulate."""
 
+import dataclasses
+import functools
+import math
+import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from amaranth.back.verilog import convert
 from amaranth.lib import data
 
 from ..rtl.config import ArrayConfig, FTPConfig
@@ -17,23 +23,30 @@ from ..rtl.ftp.array_layouts import (
 )
 from ..rtl.ftp.column_buffer import column_beat_layout
 from ..rtl.ftp.compressor import fiber_layout
+from ..rtl.ftp.laned_array import LanedFTPArray
 from ..rtl.ftp.layouts import channel_layout
 from ..rtl.ftp.row_buffer import row_beat_layout
 from ..rtl.pe.array_layouts import element_array_error_layout, lane_config, spiking_tile_layout
-from ..rtl.pe.layouts import list_beat_layout
+from ..rtl.pe.list_array import ListArray
+from ..rtl.pe.list_decoder import delta_beat_layout
+from ..rtl.pe.row_dealer import dealer_row_layout, dealt_row_layout
 from .array_layer import LaneTile, Tile
 from .build import Design
 from .payload import width
-from .runner import emitted
 
-__all__ = ["ArrayPorts", "Player", "array_design", "array_ports"]
+__all__ = ["DELTA_BITS", "LANES", "ArrayPorts", "Player", "array_design", "array_ports",
+           "array_verilog"]
+
+DELTA_BITS = 8  # of a weight list at most; what a layer takes is chosen for it
+LANES = 8       # output lanes of an array whose configuration does not say, or fewer
+_ELABORATING = threading.Lock()  # elaboration is not made for several threads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """Streams that take turns in one file, one beat of all of them a cycle."""
+    """A stream that is played from a file."""
 
-    streams: tuple[str, ...]
+    stream: str
     layout: data.StructLayout
 
 
@@ -44,8 +57,14 @@ class ArrayPorts:
     Parameters
     ----------
     unit : str
+        The array, without what the bench puts around it.
+    top : str
+        Module of the Verilog.
     weights, rows, tiles, channels : tuple of Player
-        Inputs; each player of weights has a memory read of its own.
+        Inputs; each player of weights has a memory read of its own. ``rows`` has the spike
+        fibers or, if a dealer says where they go, their counts.
+    row : data.StructLayout
+        A beat of a spike fiber.
     lanes : tuple of (str, str)
         Outputs, psums and fibers.
     lane_rows : int
@@ -55,10 +74,12 @@ class ArrayPorts:
     """
 
     unit: str
+    top: str
     weights: tuple[Player, ...]
     rows: tuple[Player, ...]
     tiles: tuple[Player, ...]
     channels: tuple[Player, ...]
+    row: data.StructLayout
     lanes: tuple[tuple[str, str], ...]
     lane_rows: int
     psums: data.StructLayout
@@ -74,7 +95,8 @@ class ArrayPorts:
     @property
     def word_bits(self) -> int:
         """Bits of the widest payload."""
-        return max(width(player.layout) for player in self.players)
+        return max(width(layout) for layout in (self.row, *(
+            player.layout for player in self.players)))
 
     def lane_tiles(self, lane: int, tiles: list[Tile]) -> list[LaneTile]:
         """Return what leaves through a lane, of those tiles that have a row there."""
@@ -84,32 +106,53 @@ class ArrayPorts:
 
 def array_ports(config: FTPConfig) -> ArrayPorts:
     """Return the streams of the array of this configuration."""
-    if not isinstance(config, ArrayConfig):
+    channel, counters = channel_layout(config), counters_layout(config)
+    if isinstance(config, ArrayConfig):
+        lane, count = lane_config(config), config.output_lanes
         return ArrayPorts(
-            unit="ftp_array",
-            weights=_players(column_beat_layout(config), ["i_column"]),
-            rows=_players(array_row_layout(config), ["i_row"]),
-            tiles=_players(tile_layout(config), ["i_tile"]),
-            channels=_players(channel_layout(config), ["i_channel"]),
-            lanes=(("o_psums", "o"),), lane_rows=config.tppes,
-            psums=array_psums_layout(config), fiber=fiber_layout(config),
-            error=array_error_layout(), counters=counters_layout(config))
-    lane, lanes = lane_config(config), range(config.output_lanes)
-    rows = np.arange(config.rows).reshape(config.tppes, config.rows_per_pe)
+            unit="spiking_array", top="list_array",
+            weights=_players(delta_beat_layout(config, DELTA_BITS), "i_weights",
+                             config.weight_streams),
+            rows=_players(dealer_row_layout(config), "i_deal"),
+            tiles=_players(spiking_tile_layout(config), "i_tile"),
+            channels=_players(channel, "i_channel", count), row=row_beat_layout(config),
+            lanes=_lanes(count), lane_rows=config.lane_rows, psums=array_psums_layout(lane),
+            fiber=fiber_layout(lane), error=element_array_error_layout(), counters=counters)
+    count = math.gcd(LANES, config.tppes)
+    lane = dataclasses.replace(config, tppes=config.tppes // count)
     return ArrayPorts(
-        unit="spiking_array",
-        weights=_players(list_beat_layout(config), *(
-            [f"i_weights__{k}"] for k in range(config.weight_streams))),
-        rows=_players(row_beat_layout(config), *([f"i_row__{k}" for k in own] for own in rows)),
-        tiles=_players(spiking_tile_layout(config), ["i_tile"]),
-        channels=_players(channel_layout(config), *([f"i_channel__{k}"] for k in lanes)),
-        lanes=tuple((f"o_psums__{k}", f"o__{k}") for k in lanes), lane_rows=config.lane_rows,
-        psums=array_psums_layout(lane), fiber=fiber_layout(lane),
-        error=element_array_error_layout(), counters=counters_layout(config))
+        unit="ftp_array", top="laned_array",
+        weights=_players(column_beat_layout(config), "i_column"),
+        rows=_players(array_row_layout(config), "i_row"),
+        tiles=_players(tile_layout(config), "i_tile"),
+        channels=_players(channel, "i_channel", count), row=array_row_layout(config),
+        lanes=_lanes(count), lane_rows=lane.tppes, psums=array_psums_layout(lane),
+        fiber=fiber_layout(lane), error=array_error_layout(), counters=counters)
 
 
-def _players(layout: data.StructLayout, *streams: list[str]) -> tuple[Player, ...]:
-    return tuple(Player(streams=tuple(names), layout=layout) for names in streams)
+def _players(layout: data.StructLayout, name: str, count: int = 0) -> tuple[Player, ...]:
+    """Return the players of a stream, or of an array of ``count`` of them."""
+    names = [f"{name}__{index}" for index in range(count)] or [name]
+    return tuple(Player(stream=stream, layout=layout) for stream in names)
+
+
+def _lanes(count: int) -> tuple[tuple[str, str], ...]:
+    return tuple((f"o_psums__{lane}", f"o__{lane}") for lane in range(count))
+
+
+@functools.cache
+def array_verilog(config: FTPConfig) -> str:
+    """Return the array of this configuration in Verilog, and the modules that it instantiates."""
+    top: Any
+    if isinstance(config, ArrayConfig):
+        top = ListArray(config, DELTA_BITS)
+    else:
+        top = LanedFTPArray(config, math.gcd(LANES, config.tppes))
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another Yosys writes other text
+    with _ELABORATING:
+        return "\n".join(
+            convert(module, name=name, emit_src=False, strip_internal_attrs=True)
+            for name, module in {array_ports(config).top: top, **top.shared}.items())
 
 
 def array_design(config: FTPConfig, verilog: str | None = None) -> Design:
@@ -123,37 +166,56 @@ def array_design(config: FTPConfig, verilog: str | None = None) -> Design:
     ports = array_ports(config)
     macros = {
         "PLAYERS": len(ports.players), "READS": len(ports.weights) + 1,
-        "LANES": len(ports.lanes), "WAYS": max(len(player.streams) for player in ports.players),
-        "IN_WIDTH": ports.word_bits, "PSUMS_WIDTH": width(ports.psums),
-        "FIBER_WIDTH": width(ports.fiber), "ERROR_WIDTH": width(ports.error),
-        "COUNTERS_WIDTH": width(ports.counters), "FIBER_BITS": _fiber_bits(config, ports.fiber),
-        "ARRAY": _instance(ports),
+        "LANES": len(ports.lanes), "IN_WIDTH": ports.word_bits,
+        "PSUMS_WIDTH": width(ports.psums), "FIBER_WIDTH": width(ports.fiber),
+        "ERROR_WIDTH": width(ports.error), "COUNTERS_WIDTH": width(ports.counters),
+        "FIBER_BITS": _fiber_bits(config, ports.fiber), "ARRAY": _instance(config, ports),
     }
-    here = Path(__file__).parent
+    here, names = Path(__file__).parent, ["array_bench.sv", "array_memory.sv"]
+    if isinstance(config, ArrayConfig):
+        macros |= _dealing(config, ports)
+        names.append("array_rows.sv")
     lines = [f"`define {name} {text}\n" for name, text in macros.items()]
-    sources = [(here / name).read_text() for name in ("array_bench.sv", "array_memory.sv")]
-    if verilog is None:
-        verilog = emitted(ports.unit, config)
-    return Design(top="array_bench", verilog="".join([*lines, *sources, verilog]))
+    sources = [(here / name).read_text() for name in names]
+    return Design(top="array_bench", verilog="".join(
+        [*lines, *sources, array_verilog(config) if verilog is None else verilog]))
 
 
-def _instance(ports: ArrayPorts) -> str:
+def _dealing(config: ArrayConfig, ports: ArrayPorts) -> dict[str, Any]:
+    """Return the macros of ``array_rows.sv``."""
+    beat, dealt = dict(ports.row), dealt_row_layout(config)
+    fields = {f"DEAL_{name.upper()}": f"deal[{field.offset} +: {field.width}]"
+              for name, field in dealt}
+    return {
+        "ELEMENTS": config.tppes, "PLACES": config.rows_per_pe, "ROW_WIDTH": width(ports.row),
+        "ROW_END": beat["end"].offset, "ROW_LAST": beat["last"].offset,
+        "DEAL_WIDTH": width(dealt), "LINE": 2 * -(-(ports.word_bits + 32) // 8) + 1, **fields,
+    }
+
+
+def _instance(config: FTPConfig, ports: ArrayPorts) -> str:
     """Return the array, connected to the vectors of the bench."""
-    ways = max(len(player.streams) for player in ports.players)
     pins = [".clk(clk)", ".rst(rst)", ".clear(rst)", ".busy(busy)", ".error(array_error)",
             ".counters(array_counters)"]
     for index, player in enumerate(ports.players):
-        for way, name in enumerate(player.streams):
-            bit = index * ways + way
-            pins += [f".{name}__valid(in_valid[{bit}])", f".{name}__ready(in_ready[{bit}])",
-                     f".{name}__payload({_part('in', index, 'IN', player.layout)})"]
+        pins += _pins(player.stream, f"in_valid[{index}]", f"in_ready[{index}]",
+                      _part("in", index, "IN", player.layout))
     for index, names in enumerate(ports.lanes):
         for name, kind, layout in zip(names, ("psums", "fiber"), (ports.psums, ports.fiber),
                                       strict=True):
-            pins += [f".{name}__valid({kind}_valid[{index}])",
-                     f".{name}__ready({kind}_ready[{index}])",
-                     f".{name}__payload({_part(kind, index, kind.upper(), layout)})"]
-    return f"{ports.unit} array({', '.join(pins)});"
+            pins += _pins(name, f"{kind}_valid[{index}]", f"{kind}_ready[{index}]",
+                          _part(kind, index, kind.upper(), layout))
+    if isinstance(config, ArrayConfig):
+        pins += _pins("o_deal", "deal_valid", "deal_ready", "deal")
+        for index in range(config.tile_rows):
+            pins += _pins(f"i_row__{index}", f"row_valid[{index}]", f"row_ready[{index}]",
+                          _part("row", index // config.rows_per_pe, "ROW", ports.row))
+    return f"{ports.top} array({', '.join(pins)});"
+
+
+def _pins(stream: str, valid: str, ready: str, payload: str) -> list[str]:
+    return [f".{stream}__valid({valid})", f".{stream}__ready({ready})",
+            f".{stream}__payload({payload})"]
 
 
 def _part(vector: str, index: int, kind: str, layout: data.StructLayout) -> str:

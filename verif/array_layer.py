@@ -127,7 +127,7 @@ def array_tiles(layer: Layer, config: FTPConfig) -> Iterator[Tile]:
     there are elements for that.
     """
     rows, _, columns = layer.shape
-    size = config.rows if isinstance(config, ArrayConfig) else config.tppes
+    size = config.tile_rows if isinstance(config, ArrayConfig) else config.tppes
     for start in range(0, rows, size):
         tile = np.arange(start, min(start + size, rows))
         if isinstance(config, ArrayConfig):
@@ -139,7 +139,7 @@ def array_tiles(layer: Layer, config: FTPConfig) -> Iterator[Tile]:
 def _dealt(layer: Layer, config: ArrayConfig, rows: np.ndarray) -> Tile:
     groups = 1
     while (2 * groups <= min(config.weight_streams, layer.shape[2])
-           and 2 * groups * len(rows) <= config.rows):
+           and 2 * groups * len(rows) <= config.tile_rows):
         groups *= 2
     counts = (layer.words.numpy()[rows] != 0).sum(1)
     dealt = sorted(deal(counts.tolist(), config.tppes // groups, config.rows_per_pe),

@@ -8,14 +8,15 @@ bandwidth (see `array_streams` for what crosses it, and ``array_memory.sv`` for 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amaranth.lib import data
 
-from ..rtl.config import FTPConfig
+from ..rtl.config import ArrayConfig, FTPConfig
 from .array_design import array_design, array_ports
 from .array_layer import Layer, array_tiles
 from .array_outputs import Expected, check, expected
-from .array_streams import array_words, map_bits
+from .array_streams import array_words, fetched_rows, map_bits
 from .hexfile import write_words
 from .payload import unpack
 from .runner import Run, run_bench
@@ -41,6 +42,8 @@ class LayerRun:
         Of the array.
     traffic : dict of str to int
         Bytes that crossed the memory port: ``spikes``, ``weights`` and ``output``.
+    cache : dict of str to int
+        Bytes that were ``read`` from the cache and ``written`` to it.
     exact : bool
         Whether each output is that of the golden ops.
     mismatch : str
@@ -51,6 +54,7 @@ class LayerRun:
     cycles: int
     counters: dict[str, int]
     traffic: dict[str, int]
+    cache: dict[str, int]
     exact: bool
     mismatch: str
 
@@ -58,7 +62,7 @@ class LayerRun:
 def run_layer(config: FTPConfig, layer: Layer, folder: Path, *, bandwidth: int = BANDWIDTH,
               cache: int = CACHE, verilog: str | None = None,
               wanted: Expected | None = None) -> LayerRun:
-    """Run a layer on the array of this configuration: ``ftp_array``, or ``spiking_array``.
+    """Run a layer on the array of this configuration: `LanedFTPArray`, or `ListArray`.
 
     Parameters
     ----------
@@ -86,19 +90,27 @@ def run_layer(config: FTPConfig, layer: Layer, folder: Path, *, bandwidth: int =
     folder.mkdir(parents=True, exist_ok=True)
     for path in (*folder.glob("*.log"), folder / RESULT):
         path.unlink(missing_ok=True)
+    def write(name: str, layout: data.StructLayout, fields: dict[str, Any], need: Any) -> None:
+        write_words(folder / name, data.StructLayout({
+            "payload": layout, "pad": ports.word_bits - layout.size, "need": 32}),
+            {"payload": fields, "need": need})
+
     for index, (player, sent) in enumerate(zip(ports.players, words, strict=True)):
-        fields = {"payload": sent.fields, "need": sent.need}
-        if sent.way is not None:
-            fields["way"] = sent.way
-        write_words(folder / f"in_{index}.hex", data.StructLayout({
-            "payload": player.layout, "pad": ports.word_bits - player.layout.size, "way": 8,
-            "need": 32}), fields)
+        write(f"in_{index}.hex", player.layout, sent.fields, sent.need)
+    stride = 0
+    if isinstance(config, ArrayConfig):
+        rows = fetched_rows(layer, tiles, config)
+        stride = rows.stride
+        write("rows.hex", ports.row, rows.fields, rows.need)
+        write_words(folder / "elements.hex", data.StructLayout({"elements": 32}),
+                    {"elements": rows.elements})
     spikes = map_bits(layer, config)[0]
     total = [spikes, *(sent.total for sent in words[:len(ports.weights)])]
     room = [spikes, *[(8 * cache - spikes) // len(ports.weights)] * len(ports.weights)]
     run_bench(Run(unit=ports.unit, config=config, bench="tb_array_run",
                   design=array_design(config, verilog), parameters={
                       "folder": str(folder.resolve()), "bandwidth": 8 * bandwidth,
+                      "stride": stride,
                       "total": total, "room": room}))
     result = json.loads((folder / RESULT).read_text())
     errors = [name for name, bit in unpack(ports.error, result["error"]).items() if bit]
@@ -108,9 +120,11 @@ def run_layer(config: FTPConfig, layer: Layer, folder: Path, *, bandwidth: int =
         mismatch = check(wanted or expected(layer, config), tiles, ports, config, folder)
     fetched = [result["fetched"] >> 32 * index & 0xFFFFFFFF for index in range(len(total))]
     bits = {"spikes": fetched[0], "weights": sum(fetched[1:]), "output": result["written"]}
+    read = sum(sent.read for sent in words)
     return LayerRun(name=layer.name, cycles=result["cycles"],
                     counters=unpack(ports.counters, result["counters"]),
                     traffic={kind: -(-count // 8) for kind, count in bits.items()},
+                    cache={"read": -(-read // 8), "written": -(-sum(fetched) // 8)},
                     exact=not mismatch, mismatch=mismatch and f"layer {layer.name}: {mismatch}")
 
 

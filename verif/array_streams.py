@@ -6,12 +6,16 @@ What lies in memory, and crosses to the array once in a layer unless it says oth
 - The spikes: each pixel of the map is a fiber of its channels, one bit for each position of
   its chunks and ``T`` bits for each word that is not silent. They fill a cache in order of the
   pixels, and stay there; a row is sent from the cache when all its pixels are in. What joins
-  pixels to rows takes no time, but a player sends one beat a cycle.
+  pixels to rows takes no time, but one beat a cycle is all that leaves for an array whose
+  elements hold one row each, and for each element of one that deals its rows. These are dealt
+  by how many words each has that are not silent; the compressor that wrote the map has counted
+  them, pixel by pixel, and what joins pixels adds up their counts. One count goes to the
+  dealer in a cycle, and a row is fetched when it says where to.
 - The weights of each column, with ``2 * psum_bits`` for bias and threshold: a fiber of one bit
   for each position of its chunks and ``weight_bits`` for each weight, or, for elements that
   look weights up, the list of `weight_list.encode` with the shortest deltas. They are kept
-  beside the spikes if they fit into the cache, and else are read anew for each tile. Lists
-  are sent decoded; their decoder keeps up, as it gives out a beat a cycle.
+  beside the spikes if they fit into the cache, and else are read anew for each tile. The
+  fields of a list come apart on their way, its deltas are decoded in the array.
 - The output: a fiber of each row, as the spikes.
 """
 
@@ -21,12 +25,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..models.golden.weight_list import choose_format, encode, list_entries
+from ..models.golden.weight_list import choose_format, encode
 from ..rtl.config import ArrayConfig, FTPConfig
-from .array_design import ArrayPorts
+from .array_design import DELTA_BITS, ArrayPorts
 from .array_layer import LaneTile, Layer, Tile
 
-__all__ = ["Words", "array_words", "fiber_beats", "map_bits"]
+__all__ = ["FetchedRows", "Words", "array_words", "fetched_rows", "fiber_beats", "map_bits"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,16 +43,38 @@ class Words:
         Of the payload, as `hexfile.write_words` takes them.
     need : int64[n]
         Bits that memory must have sent before.
-    way : int64[n] or None
-        Stream of the player; by default the first.
     total : int
         Bits that memory sends in all, for a player of weights.
+    read : int
+        Bits that are read from the cache for it.
     """
 
     fields: dict[str, Any]
     need: np.ndarray
-    way: np.ndarray | None = None
     total: int = 0
+    read: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FetchedRows:
+    """All rows of a layer, for an array that deals them.
+
+    Parameters
+    ----------
+    fields : dict
+        Of their beats, as many for each row.
+    need : int64[n]
+        As in `Words`.
+    stride : int
+        Beats of a row; those behind its last one do not count.
+    elements : int64[tiles]
+        Elements that the rows of each tile are dealt to.
+    """
+
+    fields: dict[str, Any]
+    need: np.ndarray
+    stride: int
+    elements: np.ndarray
 
 
 def fiber_beats(fibers: np.ndarray, config: FTPConfig) -> dict[str, np.ndarray]:
@@ -108,7 +134,8 @@ def array_words(layer: Layer, tiles: list[Tile], ports: ArrayPorts, config: FTPC
     return [
         *_weights(layer, tiles, len(ports.weights), config,
                   cache_bits - map_bits(layer, config)[0]),
-        *_rows(layer, tiles, ports, config),
+        _dealt(layer, tiles, config) if isinstance(config, ArrayConfig) else
+        _rows(layer, tiles, config),
         _tiles(layer, tiles, config),
         *(_channels(layer, ports.lane_tiles(lane, tiles)) for lane in range(len(ports.lanes))),
     ]
@@ -133,7 +160,7 @@ def _weights(layer: Layer, tiles: list[Tile], players: int, config: FTPConfig,
     for parts in sent:
         at, cost, final = np.concatenate(parts, axis=1)
         words.append(Words(fields=_take(beats, at) | {"final": final}, need=np.cumsum(cost),
-                           total=int(cost.sum())))
+                           total=int(cost.sum()), read=int(bits[at].sum())))
     return words
 
 
@@ -151,43 +178,70 @@ def _fibers(layer: Layer, config: FTPConfig) -> _Beats:
 def _listed(layer: Layer, config: ArrayConfig) -> _Beats:
     """Return the weights of all columns as lists, their deltas of the best number of bits."""
     b, values = config.probes, config.beat_values
-    sizes = choose_format(layer.weights, b, values, config.weight_bits).list_bits
+    sizes = choose_format(layer.weights, b, values, config.weight_bits,
+                          range(DELTA_BITS + 1)).list_bits
     delta_bits = min(sizes, key=lambda delta: (sizes[delta], delta))
-    lists = [list(list_entries(column, b, delta_bits))
-             for column in encode(layer.weights, b, values, delta_bits)]
-    slots = np.array([[(entry is not None, *(entry or (0, 0))) for entry in beat]
-                      for column in lists for beat in column], np.int64)
-    entries = {"valid": slots[..., 0], "place": slots[..., 1], "weight": slots[..., 2]}
+    lists = encode(layer.weights, b, values, delta_bits)
+    slots = np.array([beat for column in lists for beat in column], np.int64)
     column = np.repeat(np.arange(len(lists)), [len(column) for column in lists])
     end = np.diff(column, append=len(lists)) != 0
     bits = np.full(len(column), b * (delta_bits + config.weight_bits) + 1, np.int64)
-    return {"entries": entries, "column_end": end}, column, end, bits
+    fields = {"slots": {"delta": slots[..., 0], "weight": slots[..., 1]}, "column_end": end}
+    return fields, column, end, bits
 
 
-def _rows(layer: Layer, tiles: list[Tile], ports: ArrayPorts, config: FTPConfig) -> list[Words]:
-    """Return the rows that each player sends: those of a tile in turn, chunk by chunk."""
-    listed = isinstance(config, ArrayConfig)
-    size = config.rows if listed else config.tppes
+_ROW = ("values", "end", "mask", "last")  # fields of a beat of a spike fiber
+
+
+def _rows(layer: Layer, tiles: list[Tile], config: FTPConfig) -> Words:
+    """Return the rows of all tiles, chunk by chunk of a tile."""
     beats = fiber_beats(layer.words.numpy(), config)
-    number, groups = np.arange(len(tiles)), [len(tile.columns) for tile in tiles]
-    fibers = np.concatenate([  # tile, place in the array, row of the layer
-        np.stack([np.full(len(tile.rows), at), tile.places + group * size // count, tile.rows])
-        for at, tile, count in zip(number, tiles, groups, strict=True)
-        for group in range(count)], axis=1)
+    tile = np.repeat(np.arange(len(tiles)), [len(tile.rows) for tile in tiles])
+    place, row = (np.concatenate([getattr(tile, name) for tile in tiles])
+                  for name in ("places", "rows"))
     first = np.searchsorted(beats["fiber"], np.arange(layer.shape[0] + 1))
-    counts = np.diff(first)[fibers[2]]
-    tile, place, row = np.repeat(fibers, counts, axis=1)
-    at = first[row] + np.concatenate([np.arange(count) for count in counts])
+    counts = np.diff(first)[row]
+    at = first[np.repeat(row, counts)] + np.concatenate([np.arange(count) for count in counts])
+    tile, place, row = (np.repeat(values, counts) for values in (tile, place, row))
     order = np.lexsort((at, place, beats["chunk"][at], tile))
-    fields = {name: beats[name] for name in ("values", "end", "mask", "last")}
-    needs, rows_each = map_bits(layer, config)[1], size // len(ports.rows)
-    words = []
-    for player in range(len(ports.rows)):
-        mine = order[place[order] // rows_each == player]
-        index = place[mine] % rows_each
-        words.append(Words(fields=_take(fields, at[mine]) | ({} if listed else {"row": index}),
-                           need=needs[row[mine]], way=index if listed else None))
-    return words
+    fields = _take({name: beats[name] for name in _ROW}, at[order])
+    return Words(fields=fields | {"row": place[order]}, need=map_bits(layer, config)[1][row[order]],
+                 read=int(_row_bits(layer, config).sum()))
+
+
+def _row_bits(layer: Layer, config: FTPConfig) -> np.ndarray:
+    """Return the bits of each row as a fiber, int64[M]."""
+    chunks = -(-layer.shape[1] // config.chunk)
+    return chunks * config.chunk + config.timesteps * _filled(layer)
+
+
+def _filled(layer: Layer) -> np.ndarray:
+    """Return the words of each row that are not silent, int64[M]."""
+    return np.count_nonzero(layer.words.numpy(), axis=1)
+
+
+def _dealt(layer: Layer, tiles: list[Tile], config: ArrayConfig) -> Words:
+    """Return what the dealer is told of the rows of all tiles."""
+    sizes = [len(tile.rows) for tile in tiles]
+    groups = np.repeat([len(tile.columns) for tile in tiles], sizes)  # each fetches all rows
+    number = np.concatenate([np.arange(size) for size in sizes])
+    return Words(
+        need=np.zeros(len(number), np.int64),
+        read=int((groups * _row_bits(layer, config)).sum()),
+        fields={"row": number, "count": _filled(layer), "elements": config.tppes // groups,
+                "last": number == np.repeat(sizes, sizes) - 1})
+
+
+def fetched_rows(layer: Layer, tiles: list[Tile], config: ArrayConfig) -> FetchedRows:
+    """Return the rows of a layer as they lie in the cache for the elements to fetch."""
+    beats = fiber_beats(layer.words.numpy(), config)
+    first = np.searchsorted(beats["fiber"], np.arange(layer.shape[0] + 1))
+    stride = int(np.diff(first).max())
+    at = np.minimum(first[:-1, None] + np.arange(stride), first[1:, None] - 1).reshape(-1)
+    return FetchedRows(
+        fields=_take({name: beats[name] for name in _ROW}, at), stride=stride,
+        need=np.repeat(map_bits(layer, config)[1], stride),
+        elements=np.array([config.tppes // len(tile.columns) for tile in tiles]))
 
 
 def _tiles(layer: Layer, tiles: list[Tile], config: FTPConfig) -> Words:
@@ -202,10 +256,10 @@ def _tiles(layer: Layer, tiles: list[Tile], config: FTPConfig) -> Words:
     }
     if isinstance(config, ArrayConfig):
         groups = [len(tile.columns) for tile in tiles]
-        used = np.zeros((count, config.rows), bool)
+        used = np.zeros((count, config.tile_rows), bool)
         for index, tile in enumerate(tiles):
             for group in range(groups[index]):
-                used[index, tile.places + group * config.rows // groups[index]] = True
+                used[index, tile.places + group * config.tile_rows // groups[index]] = True
         fields = {"used": used, "groups": np.log2(groups), **emission}
     else:
         fields = {"rows": np.array([len(tile.rows) for tile in tiles]), **emission}

@@ -12,8 +12,7 @@ from amaranth.lib.wiring import In
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from ..gen.units import ARRAY_UNITS, unit_type
-from ..rtl.config import AcceleratorConfig, ArrayConfig
+from ..gen.units import family_of, unit_type
 from .payload import pack, unpack
 from .streams import PERIOD_NS, StreamMonitor, StreamSink, StreamSource, pauses
 
@@ -31,7 +30,8 @@ class Bench:
 
     Attributes
     ----------
-    config : AcceleratorConfig or ArrayConfig
+    config : Config
+        Of the kind that the unit takes.
     component : wiring.Component
         The unit itself, for its signature.
     parameters : dict
@@ -43,8 +43,7 @@ class Bench:
     def __init__(self, dut: Any):
         self.dut = dut
         self.unit = os.environ[UNIT_VARIABLE]
-        kind = ArrayConfig if self.unit in ARRAY_UNITS else AcceleratorConfig
-        self.config: Any = kind(**json.loads(os.environ[CONFIG_VARIABLE]))
+        self.config: Any = family_of(self.unit).config(**json.loads(os.environ[CONFIG_VARIABLE]))
         self.parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
         self.rng = random.Random(cocotb.RANDOM_SEED)
         self.component: Any = unit_type(self.unit)(self.config)

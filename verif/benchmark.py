@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..gen.files import write_whole
 from ..rtl.config import ConfigError, FTPConfig
 from .accounting import report
+from .accounting.energy import DEFAULT_TABLE, DEFAULT_TABLES, Event, energy, load_table
 from .accounting.results import Results
 from .accounting.trace import ALEXNET, Trace, load_trace
 from .array_run import BANDWIDTH, LayerRun
 from .comparison import compare, cut, measure_hardware
-from .pe_kinds import KINDS, pe_config
+from .pe_kinds import EVENTS, KINDS, pe_config
 from .runner import BenchFailure
 from .toolchain import ToolError
 
@@ -36,6 +37,7 @@ _app = App(name="python -m spikeloom.verif.benchmark", version_flags=[],
 @_app.default
 def bench(*, trace: Path | None = None, geometry: Path | None = None,
           pes: str = ",".join(KINDS), bandwidth: int = BANDWIDTH,
+          energies: Path = DEFAULT_TABLES, table: str = DEFAULT_TABLE,
           quick: Annotated[bool, Parameter(negative="")] = False,
           area: Annotated[bool, Parameter(negative="--no-area")] = True,
           out: Path = Path("out/bench")) -> int:
@@ -53,6 +55,10 @@ def bench(*, trace: Path | None = None, geometry: Path | None = None,
         Kinds to simulate, with commas between.
     bandwidth
         Bytes per cycle between memory and array.
+    energies
+        Tables of the energy of events, a TOML file.
+    table
+        The one to take.
     quick
         A small cut of each layer on small arrays, without area.
     area
@@ -65,14 +71,17 @@ def bench(*, trace: Path | None = None, geometry: Path | None = None,
         pe_config(kind)
     if bandwidth < 1:
         raise ValueError(f"bandwidth must be at least 1 byte per cycle, not {bandwidth}")
+    picojoules = load_table(table, energies)
+    energy(dict.fromkeys(EVENTS, 0), picojoules)
     loaded = _load(trace, geometry, quick)
     longest = max(max(work.positions, work.columns) for work in loaded.workloads)
     configs = {kind: pe_config(kind, elements=QUICK_ELEMENTS if quick else ELEMENTS,
                                timesteps=loaded.timesteps, longest=longest) for kind in chosen}
-    results = _simulate(loaded, configs, bandwidth, out)
+    results = _simulate(loaded, configs, bandwidth, picojoules, out)
     if area and not quick:
-        _console.print("synthesis, placement and routing: minutes, if not done before")
-        measure_hardware(results, configs)
+        _console.print("synthesis, placement and routing: an hour or more, if not done before")
+        measure_hardware(results, configs,
+                         lambda text: _console.print(text, highlight=False))
     else:
         results.notes.append("area and clock: not measured")
     return _report(results, out)
@@ -88,7 +97,7 @@ def _load(trace: Path | None, geometry: Path | None, quick: bool) -> Trace:
 
 
 def _simulate(trace: Trace, configs: Mapping[str, FTPConfig], bandwidth: int,
-              out: Path) -> Results:
+              table: Mapping[str, Event], out: Path) -> Results:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
     with Progress(*columns, console=_console, transient=True,
@@ -105,17 +114,18 @@ def _simulate(trace: Trace, configs: Mapping[str, FTPConfig], bandwidth: int,
         _console.print(f"{trace.name}: {len(trace.workloads)} layers of {trace.timesteps} "
                        f"timesteps on {', '.join(configs)}; {bandwidth} bytes per cycle; the "
                        "first run of each builds its simulator", highlight=False)
-        return compare(trace, configs, out / "runs" / trace.name, bandwidth=bandwidth,
-                       progress=tell)
+        return compare(trace, configs, out / "runs" / trace.name, table=table,
+                       bandwidth=bandwidth, progress=tell)
 
 
 def _report(results: Results, out: Path) -> int:
     """Print and write the results; return the exit status."""
-    tables = (report.cycles_table, report.ratios_table, report.traffic_table,
-              report.energy_table, report.hardware_table)
+    tables = (report.cycles_table, report.ratios_table, report.activity_table,
+              report.traffic_table, report.energy_table, report.element_table,
+              report.hardware_table)
     for table in tables:
         _console.print(table(results))
-    for note in results.notes:
+    for note in (*report.summary(results.total), *results.notes):
         _console.print(note, highlight=False, markup=False)
     paths = out / f"{results.trace}.json", out / f"{results.trace}.png"
     write_whole(paths[0], msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")

@@ -14,6 +14,7 @@ from .bench import Bench
 from .payload import unpack
 from .resettable_streams import ResettableSink, ResettableSource
 from .streams import StreamSink, cycle, pauses
+from .written_words import written_words
 
 __all__ = ["ReadMemory", "WrittenMemory"]
 
@@ -99,38 +100,8 @@ class WrittenMemory:
                                 ("data", unsigned(bench.config.memory_bits))))
 
     def words(self, steady: bool = False) -> dict[int, int]:
-        """Return the words by their address.
-
-        Parameters
-        ----------
-        steady : bool
-            The memory took data in each cycle: that of a request must not wait for anything.
-
-        Raises
-        ------
-        AssertionError
-            A request is too long, data does not follow its request, or a word is written twice.
-        """
-        found: dict[int, int] = {}
-        first, begins = 0, [*self.requests.cycles, None]
-        for number, request in enumerate(self.requests.values):
-            address, count = request["address"], request["words"]
-            assert 1 <= count <= self._limit, (
-                f"request {number} must be of 1..{self._limit} words, not {count}")
-            cycles = self.data.cycles[first:first + count]
-            assert len(cycles) == count, (
-                f"request {number} must get {count} words, not {len(cycles)}")
-            begin, end = begins[number:number + 2]
-            assert begin < cycles[0] and (end is None or cycles[-1] < end), (
-                f"data of request {number} must follow it and end before the next request")
-            assert not steady or cycles[-1] - cycles[0] == count - 1, (
-                f"request {number} must be made when all its data is there")
-            for index, word in enumerate(self.data.values[first:first + count]):
-                assert address + index not in found, f"word {address + index} is written twice"
-                found[address + index] = word
-            first += count
-        assert first == len(self.data.values), "all data must belong to a request"
-        return found
+        """Return the words by their address, as `written_words` does."""
+        return written_words(self.requests, self.data, self._limit, steady)
 
 
 def _pauses(bench: Bench, share: float) -> Iterator[bool]:

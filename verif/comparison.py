@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All kinds of processing elements on one trace: simulated, beside what is counted of it."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -8,18 +9,23 @@ from pathlib import Path
 import msgspec
 
 from ..rtl.config import FTPConfig
-from .accounting.energy import energy, load_table
+from .accounting.energy import Event, energy
 from .accounting.results import Element, Results, account, total
 from .accounting.trace import Trace
 from .accounting.workload import Workload
-from .area import DEVICE, clock, measure
+from .area import DEVICE, PLACED_ELEMENTS, Area, array_clock, clock, measure
 from .array_layer import QUANTILE, Layer, as_layer
 from .array_run import BANDWIDTH, CACHE, LayerRun, run_layer
-from .pe_kinds import NOT_COUNTED, adders, events
+from .pe_kinds import EVENTS, NOT_COUNTED, adders, events
 from .toolchain import ToolError
 
-__all__ = ["compare", "cut", "measure_hardware"]
+__all__ = ["FREE", "compare", "cut", "measure_hardware"]
 
+FREE = (
+    "joining the pixels of a row (im2col), and adding up their counts, which the compressor of "
+    "the layer before has made and by which rows are dealt; taking the fields of a weight list "
+    "apart; the memory's latency, and conflicts of the cache's banks: scan and bcast get a beat "
+    "of spikes a cycle in each element, loas and sparten one in all")
 _JOBS = 2  # runs side by side, each on a core
 
 
@@ -31,7 +37,7 @@ def cut(trace: Trace, rows: int, columns: int) -> Trace:
 
 
 def compare(trace: Trace, configs: Mapping[str, FTPConfig], folder: Path, *,
-            bandwidth: int = BANDWIDTH,
+            table: Mapping[str, Event], bandwidth: int = BANDWIDTH,
             progress: Callable[[str, LayerRun], None] = lambda kind, run: None) -> Results:
     """Count each layer and run it on the RTL of each array.
 
@@ -41,6 +47,8 @@ def compare(trace: Trace, configs: Mapping[str, FTPConfig], folder: Path, *,
         By the name of the kind; all of as many elements.
     folder : Path
         For the files of the runs.
+    table : Mapping
+        Energy of `EVENTS`.
     bandwidth : int
         Bytes per cycle of the memory of each array.
     progress : Callable
@@ -58,9 +66,12 @@ def compare(trace: Trace, configs: Mapping[str, FTPConfig], folder: Path, *,
     results.bandwidth = bandwidth
     results.notes += [
         f"simulation: memory of {bandwidth} bytes per cycle, cache of {CACHE} bytes",
+        f"simulation: free is {FREE}",
         "simulation: sparten is loas with two fast prefix sums; SparTen itself is timestep-serial",
         "neurons: no leak, reset to 0, outputs with a single spike are dropped",
-        f"energy: Horowitz, 45 nm; not counted: {NOT_COUNTED}"]
+        f"energy: not counted: {NOT_COUNTED}",
+        *(f"energy: {name} {table[name].picojoules} pJ ({table[name].source})"
+          for name in EVENTS)]
     layers = [as_layer(workload) for workload in trace.workloads]
     results.notes += map(_neurons, trace.workloads, layers)
     with ThreadPoolExecutor(max_workers=_JOBS) as pool:
@@ -74,30 +85,45 @@ def compare(trace: Trace, configs: Mapping[str, FTPConfig], folder: Path, *,
             pool.shutdown(wait=False, cancel_futures=True)
     for job, (kind, index) in jobs.items():
         results.layers[index].pes[kind] = _element(
-            configs[kind], trace.workloads[index], layers[index], job.result())
+            configs[kind], trace.workloads[index], layers[index], job.result(), table)
     results.total = total(results.layers)
     return results
 
 
-def measure_hardware(results: Results, configs: Mapping[str, FTPConfig]) -> None:
-    """Enter area and clock of each kind; if a tool is missing or fails, say so in the notes."""
-    results.notes.append(f"area and clock: {DEVICE}; clock of one element by itself, placed and "
-                         "routed without pins, between its registers")
-    for kind, config in configs.items():
-        try:
-            hardware = measure(config)
-            one, whole = hardware.element * config.tppes, hardware.array
-            _enter(results, kind, luts=one.luts, ffs=one.ffs, brams=one.brams,
-                   array_luts=whole.luts, array_ffs=whole.ffs, array_brams=whole.brams)
-            _enter(results, kind, fmax_mhz=clock(config))
-        except ToolError as error:
-            results.notes.append(f"{kind}: not all of area and clock measured: "
-                                 f"{str(error).splitlines()[0]}")
+def measure_hardware(results: Results, configs: Mapping[str, FTPConfig],
+                     progress: Callable[[str], None] = lambda text: None) -> None:
+    """Enter area and clock of each kind; if a tool is missing or fails, say so in the notes.
+
+    Parameters
+    ----------
+    progress : Callable
+        Called with what was found.
+    """
+    results.notes.append(
+        f"area and clock: {DEVICE}; clocks of one element by itself and of an array of "
+        f"{PLACED_ELEMENTS}, as more do not fit, placed and routed without pins: between registers")
+    steps = (_areas, lambda config: {"fmax_mhz": clock(config)},
+             lambda config: {"array_fmax_mhz": array_clock(config)})
+    for step in steps:  # what takes longest comes last
+        for kind, config in configs.items():
+            try:
+                values = step(config)
+            except ToolError as error:
+                results.notes.append(f"{kind}: not all of area and clock measured: "
+                                     f"{str(error).splitlines()[0]}")
+                continue
+            progress(f"{kind}: {', '.join(f'{name} {value:,}' for name, value in values.items())}")
+            for layer in (*results.layers, results.total):
+                layer.pes[kind] = msgspec.structs.replace(layer.pes[kind], **values)
 
 
-def _enter(results: Results, kind: str, **values: float) -> None:
-    for layer in (*results.layers, results.total):
-        layer.pes[kind] = msgspec.structs.replace(layer.pes[kind], **values)
+def _areas(config: FTPConfig) -> dict[str, int]:
+    """Return the cells of all elements, and of the array."""
+    def fields(prefix: str, area: Area) -> dict[str, int]:
+        return {f"{prefix}{name}": count for name, count in dataclasses.asdict(area).items()}
+
+    hardware = measure(config)
+    return fields("", hardware.element * config.tppes) | fields("array_", hardware.array)
 
 
 def _neurons(workload: Workload, layer: Layer) -> str:
@@ -106,9 +132,12 @@ def _neurons(workload: Workload, layer: Layer) -> str:
             f"{found}")
 
 
-def _element(config: FTPConfig, workload: Workload, layer: Layer, run: LayerRun) -> Element:
-    counted = events(config, workload, layer) | {"dram_byte": sum(run.traffic.values())}
+def _element(config: FTPConfig, workload: Workload, layer: Layer, run: LayerRun,
+             table: Mapping[str, Event]) -> Element:
+    counted = events(config, workload, layer) | {
+        "cache_read_byte": run.cache["read"], "cache_write_byte": run.cache["written"],
+        "dram_byte": sum(run.traffic.values())}
     return Element(
         cycles=run.cycles, adders=adders(config), exact=run.exact, mismatch=run.mismatch,
         activity={name: count for name, count in run.counters.items() if name != "cycles"},
-        dram_bytes=run.traffic, events=counted, energy_pj=energy(counted, load_table()))
+        dram_bytes=run.traffic, events=counted, energy_pj=energy(counted, table))

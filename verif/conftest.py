@@ -9,6 +9,7 @@ import torch
 from spikeloom.gen.emit import Emitted, emit
 from spikeloom.gen.presets import load_config
 from spikeloom.gen.units import UNITS
+from spikeloom.verif.unit_configs import smallest_config
 
 torch.set_num_threads(1)  # tests share the cores, and the products are small
 
@@ -28,10 +29,16 @@ def tiny():
 
 
 @pytest.fixture
-def emitted(unit, tiny) -> Emitted:
+def smallest(unit):
+    """The smallest configuration of the unit."""
+    return smallest_config(unit)
+
+
+@pytest.fixture
+def emitted(unit, smallest) -> Emitted:
     """The unit, emitted once for all tests of this process."""
     if unit not in _EMITTED:
-        _EMITTED[unit] = emit(unit, tiny)
+        _EMITTED[unit] = emit(unit, smallest)
     return _EMITTED[unit]
 
 

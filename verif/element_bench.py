@@ -2,9 +2,6 @@
 """What the benches of the element that looks weights up have in common."""
 
 import collections
-import json
-import os
-import random
 from typing import Any
 
 import cocotb
@@ -13,8 +10,7 @@ from cocotb.triggers import RisingEdge, Timer
 
 from ..rtl.config import ArrayConfig
 from ..rtl.ftp.tppe import Activity
-from ..rtl.pe.element import Element
-from .bench import CONFIG_VARIABLE, Bench
+from .bench import Bench
 from .element_traffic import ElementTile, ElementTraffic, weight_lists
 from .payload import unpack
 from .stimuli import Product, random_weights, random_words
@@ -39,11 +35,7 @@ class ElementBench(Bench):
     """
 
     def __init__(self, dut: Any):
-        self.dut = dut
-        self.config = ArrayConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
-        self.rng = random.Random(cocotb.RANDOM_SEED)
-        self.component = Element(self.config)
-        self._members = self.component.signature.members
+        super().__init__(dut)
         self.activities: collections.Counter[str] = collections.Counter()
         self.matches: list[int] = []
         self.queued, self.others = 0, True

@@ -10,7 +10,7 @@ import torch
 
 from ..models.golden.element import element
 from ..models.golden.weight_list import Entry, locate
-from ..rtl.config import ArrayConfig
+from ..rtl.config import ArrayConfig, ElementConfig
 from .fibers import Beat, spike_beats
 from .stimuli import DENSITIES, Product, random_weights, random_words
 
@@ -19,7 +19,7 @@ __all__ = ["ElementTile", "ElementTraffic", "list_beats", "random_tile", "weight
 Column = list[list[Entry]]
 
 
-def weight_lists(product: Product, config: ArrayConfig, rng: random.Random,
+def weight_lists(product: Product, config: ElementConfig, rng: random.Random,
                  blanks: float = 0.0) -> list[Column]:
     """Return the list of each column.
 
@@ -45,7 +45,7 @@ def weight_lists(product: Product, config: ArrayConfig, rng: random.Random,
     return columns
 
 
-def list_beats(columns: Sequence[Column], config: ArrayConfig, noise: random.Random,
+def list_beats(columns: Sequence[Column], config: ElementConfig, noise: random.Random,
                final: bool = True) -> list[Beat]:
     """Return the beats of the columns of a tile; what does not count is random."""
     limit = 1 << (config.weight_bits - 1)

@@ -32,7 +32,8 @@ def write_words(path: Path, layout: data.StructLayout, fields: Mapping[str, Any]
     """
     bits = _to_bits(layout, fields)
     octets = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
-    digits = np.frombuffer(octets.tobytes().hex().encode(), np.uint8).reshape(len(octets), -1)
+    digits = np.frombuffer(octets.tobytes().hex().encode(), np.uint8).reshape(
+        len(octets), 2 * octets.shape[1])
     lines = np.concatenate([digits, np.full((len(octets), 1), ord("\n"), np.uint8)], axis=1)
     path.write_bytes(lines.tobytes())
     return len(octets)
@@ -101,7 +102,7 @@ def _to_bits(shape: Any, values: Any) -> np.ndarray:
 def _from_bits(shape: Any, bits: np.ndarray) -> np.ndarray:
     """Return the values that the bits uint8[n, width] stand for."""
     if isinstance(shape, data.ArrayLayout):
-        flat = bits.reshape(len(bits) * shape.length, -1)
+        flat = bits.reshape(len(bits) * shape.length, bits.shape[1] // shape.length)
         return _from_bits(shape.elem_shape, flat).reshape(len(bits), shape.length)
     plain = Shape.cast(shape)
     values = bits.astype(np.int64) @ (np.int64(1) << np.arange(plain.width, dtype=np.int64))

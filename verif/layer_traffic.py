@@ -41,7 +41,7 @@ class Traffic:
 
 def random_layer(rng: random.Random, config: AcceleratorConfig) -> Traffic:
     """Return a small random layer that is possible, its maps in memory."""
-    passes = rng.randint(1, min(4, config.tppes))
+    passes = rng.randint(1, min(4, config.tile_rows))
     out = {"out_height": rng.randint(1, 3), "out_width": rng.randint(1, 4)}
     sources = rng.choice((1, 1, 2))
     kinds, left = [], config.max_chunks
@@ -112,7 +112,7 @@ def _chunks(height: int, width: int, channels: int, shared: int,
 
 def _tile(rng: random.Random, layer: dict[str, Any], config: AcceleratorConfig) -> None:
     """Set how the layer is cut into tiles."""
-    area, tppes = layer["pool"] ** 2, config.tppes
+    area, tppes = layer["pool"] ** 2, config.tile_rows
     windows = layer["out_height"] * layer["out_width"]
     if layer["mode"] == Mode.INTEGERS.value:
         layer["out_passes"] = rng.randint(1, min(4, tppes))

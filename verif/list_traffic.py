@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ..models.golden.weight_list import Entry, encode, list_entries, locate
-from ..rtl.config import ArrayConfig
+from ..rtl.config import ElementConfig
 
-__all__ = ["canonical_list", "delta_beats", "fiber_list", "list_beats", "random_weights"]
+__all__ = ["canonical_list", "column_beats", "delta_beats", "fiber_list", "list_beats",
+           "random_weights"]
 
 Beat = dict[str, Any]
 
@@ -26,14 +27,14 @@ def random_weights(rng: random.Random, positions: int, densities: Sequence[float
     return torch.tensor(columns, dtype=torch.int64).T
 
 
-def delta_beats(weights: Tensor, config: ArrayConfig, delta_bits: int,
+def delta_beats(weights: Tensor, config: ElementConfig, delta_bits: int,
                 noise: random.Random | None = None) -> list[Beat]:
     """Return a tile's columns as the beats that the list decoder takes.
 
     Parameters
     ----------
     weights : Tensor[K, N]
-    config : ArrayConfig
+    config : ElementConfig
     delta_bits : int
         Of this layer.
     noise : random.Random, optional
@@ -44,7 +45,7 @@ def delta_beats(weights: Tensor, config: ArrayConfig, delta_bits: int,
                    for beat in column] for column in columns], "slots", noise)
 
 
-def list_beats(weights: Tensor, config: ArrayConfig, delta_bits: int,
+def list_beats(weights: Tensor, config: ElementConfig, delta_bits: int,
                noise: random.Random | None = None) -> list[Beat]:
     """Return a tile's columns as the beats that the list decoder makes of their deltas."""
     columns = encode(weights, config.probes, config.beat_values, delta_bits)
@@ -53,7 +54,7 @@ def list_beats(weights: Tensor, config: ArrayConfig, delta_bits: int,
                   for column in columns], "entries", noise)
 
 
-def fiber_list(weights: Tensor, config: ArrayConfig) -> list[Beat]:
+def fiber_list(weights: Tensor, config: ElementConfig) -> list[Beat]:
     """Return a tile's columns as the beats that the fiber lister makes of their bitmasks."""
     banks, places = (found.tolist() for found in
                      locate(torch.arange(len(weights)), config.probes, config.beat_values))
@@ -71,6 +72,14 @@ def fiber_list(weights: Tensor, config: ArrayConfig) -> list[Beat]:
     return _tile(columns, "entries", None)
 
 
+def column_beats(beats: Iterable[Sequence[Entry]], config: ElementConfig, *,
+                 final: bool = False) -> list[Beat]:
+    """Return one column as list beats; ``beats`` are the places and weights in the banks."""
+    found = _tile([[_entries(entries, config, None) for entries in beats]], "entries", None)
+    found[-1]["final"] = int(final)
+    return found
+
+
 def canonical_list(beats: Iterable[Beat]) -> list[Beat]:
     """Return list beats with 0 in every field that does not count, for comparison."""
     return [{"entries": [entry if entry["valid"] else {"valid": 0, "place": 0, "weight": 0}
@@ -79,7 +88,7 @@ def canonical_list(beats: Iterable[Beat]) -> list[Beat]:
              "final": beat["final"] if beat["column_end"] else 0} for beat in beats]
 
 
-def _entries(entries: Sequence[Entry], config: ArrayConfig,
+def _entries(entries: Sequence[Entry], config: ElementConfig,
              noise: random.Random | None) -> list[dict[str, int]]:
     """Return what the entries of a beat are as payload."""
     limit = 1 << (config.weight_bits - 1)

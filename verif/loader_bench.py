@@ -31,7 +31,7 @@ class Wanted:
 
 def walk_layer(bench: Bench, layer: dict[str, Any]) -> list[Tile]:
     config = bench.config
-    return walk(layer, config.tppes, config.chunk, config.max_chunks)
+    return walk(layer, config.tile_rows, config.chunk, config.max_chunks)
 
 
 def wanted_of(bench: Bench, traffic: Traffic) -> Wanted:

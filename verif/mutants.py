@@ -7,17 +7,15 @@ layout; where the generator numbers a net the pattern takes any number.
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.lib import data
 
-from ..rtl.config import AcceleratorConfig
+from .unit_configs import odd_config
 
 __all__ = ["CONFIG", "NET", "ZERO", "Mutant", "PatchError", "bits", "patched"]
 
-CONFIG = AcceleratorConfig(
-    timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, match_fifo_depth=2,
-    beat_values=2, max_fan_in=32, column_fifo_depth=2, memory_bits=32, burst_words=2,
-    fetch_depth=2, weight_buffer_beats=64, max_columns=16)
+CONFIG: Any = odd_config("accelerator")
 
 NET = r"\\\$(?:(?:signal\$)?\d+|signal) "  # a net without a name of its own
 ZERO = r"\d+'[dh]0+"
@@ -44,7 +42,7 @@ class Mutant:
         How often the pattern is in the module.
     killed_by : str
         Regular expression of the tests of the bench that are run; one must fail.
-    config : AcceleratorConfig
+    config : Config
     bench : str
         Module of this package; empty for the unit's own.
     """
@@ -55,7 +53,7 @@ class Mutant:
     replacement: str
     count: int = 1
     killed_by: str = "matches_golden"
-    config: AcceleratorConfig = CONFIG
+    config: Any = CONFIG
     bench: str = ""
 
 

@@ -78,6 +78,6 @@ MUTANTS: dict[str, Mutant] = {
         replacement=r"\1;"),
     "rows_out_of_step": Mutant(
         unit="ftp_array", module="array",
-        pattern=rf"= ~ {NET};(\n  assign {NET} = column__valid & {NET};)",
+        pattern=rf"= ~ {NET};(\n  assign {NET} = o__valid & {NET};)",
         replacement=r"= 1'h1;\1"),
 }

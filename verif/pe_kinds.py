@@ -10,7 +10,7 @@ from ..rtl.config import ArrayConfig, ConfigError, FTPConfig
 from .accounting.workload import Workload
 from .array_layer import Layer, array_tiles
 
-__all__ = ["KINDS", "NOT_COUNTED", "adders", "events", "pe_config"]
+__all__ = ["EVENTS", "KINDS", "NOT_COUNTED", "adders", "events", "pe_config"]
 
 KINDS: dict[str, dict[str, Any]] = {
     "loas": {"inner_join": "fast_laggy"},
@@ -18,8 +18,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "scan": {"pe": "scan"},
     "bcast": {"pe": "bcast"},
 }
-NOT_COUNTED = ("the cache, prefix sums, queues, neurons, compressors, control, clock and wires, "
-               "and leakage")
+EVENTS = ("add_32_bit", "sram_8kb_byte", "cache_read_byte", "cache_write_byte", "dram_byte")
+NOT_COUNTED = ("writes to the elements' own buffers, prefix sums, queues, neurons, compressors, "
+               "decoders, dealer, control, clock and wires, and leakage")
 _SHORTEST = 4096   # positions of the longest fiber that all kinds are built for at least
 _LANES = 8
 

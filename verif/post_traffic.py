@@ -120,7 +120,7 @@ def random_layer(rng: random.Random, config: AcceleratorConfig, **wanted: Any) -
 
     With ``columns`` there is one block of so many, and all its tiles are alike.
     """
-    rows, size = config.tppes, wanted.pop("columns", None)
+    rows, size = config.tile_rows, wanted.pop("columns", None)
     built = bool(config.requantize)
     mode = wanted.pop("mode", rng.choice(("spikes", "spikes", "integers", "readout")
                                          if built else ("spikes", "readout")))

@@ -20,7 +20,7 @@ from .divergence import Divergence, Writes, first_divergence, golden_steps
 
 __all__ = ["LIMITS", "LayerReport", "ProgramReport", "RunTransport", "run_program"]
 
-# What binds a layer, by the TPPE cycles that count for it.
+# What binds a layer, by the element cycles that count for it.
 LIMITS = {
     "compute": ("match", "empty", "stall_join"),
     "output": ("stall_output",),
@@ -63,9 +63,9 @@ class LayerReport:
     cycles, predicted : int
         Sum, and what the compiler predicted for as many images.
     utilisation : float
-        Matches per TPPE and cycle.
+        Matches (``bcast``: additions) per element and cycle.
     limit : str
-        One of `LIMITS`, that takes most TPPE cycles; empty if there are none.
+        One of `LIMITS`, that takes most element cycles; empty if there are none.
     bytes : dict of str to int
         Read as weights, as spikes and for all else; written.
     """

@@ -123,8 +123,8 @@ class ReferenceLayer:
         if layer["blocks"] * block_columns < layer["columns"]:
             raise MachineError(f"blocks * block_columns must cover {layer['columns']} columns")
         for tile in walk(layer):
-            if not 1 <= len(tile.rows) <= self.config.tppes:
-                raise MachineError(f"rows of a tile must be in 1..{self.config.tppes}, "
+            if not 1 <= len(tile.rows) <= self.config.tile_rows:
+                raise MachineError(f"rows of a tile must be in 1..{self.config.tile_rows}, "
                                    f"not {len(tile.rows)}")
             block = slice(tile.block * block_columns, (tile.block + 1) * block_columns)
             words = np.array([self._row(*row) for row in tile.rows])
@@ -147,9 +147,16 @@ class ReferenceLayer:
                               np.array([*logits.tolist(), best], dtype="<i4").tobytes())
 
     def _read_weights(self) -> np.ndarray:
-        """Return the weights, int64[columns, K]: fiber after fiber, chunk after chunk."""
-        layer, address, columns = self.layer, self.layer["weight_address"], []
-        for _ in range(layer["columns"]):
+        """Return the weights, int64[columns, K]: lists block by block, or fibers by chunks."""
+        layer, address = self.layer, self.layer["weight_address"]
+        columns: list[list[int]] = []
+        while len(columns) < layer["columns"]:
+            if layer["weight_list"]:
+                count = min(layer["block_columns"], layer["columns"] - len(columns))
+                block, address = self.memory.read_list(
+                    address, count, layer["chunks"] * self.config.chunk, layer["delta_bits"])
+                columns += block
+                continue
             fiber: list[int] = []
             for _ in range(layer["chunks"]):
                 values, address = self.memory.read_chunk(address, self.config.weight_bits, True)
@@ -260,8 +267,8 @@ class ReferenceLayer:
     def _write_rows(self, tile: Tile, words: torch.Tensor) -> None:
         """Write the fibers of a tile: one for each window and lane pass of the output."""
         layer = self.layer
-        if len(words) > self.config.tppes:
-            raise MachineError(f"output rows of a tile must be at most {self.config.tppes}, "
+        if len(words) > self.config.tile_rows:
+            raise MachineError(f"output rows of a tile must be at most {self.config.tile_rows}, "
                                f"not {len(words)}")
         windows_before = tile.window // layer["windows_per_tile"]
         first = (layer["out_address"] + tile.block * layer["out_block_pitch"]

@@ -101,6 +101,46 @@ class ReferenceMemory:
             values[position] = value - (value >> (value_bits - 1) << value_bits if signed else 0)
         return values, address + config.mask_words + words
 
+    def read_list(self, address: int, columns: int, positions: int, delta_bits: int
+                  ) -> tuple[list[list[int]], int]:
+        """Return the weights of a block of columns, and the address behind it.
+
+        Words hold whole beats, a beat a slot of each bank and a bit that ends the column; a slot
+        is a delta and above it a weight.
+        """
+        config = self.config
+        banks, width = config.probes, delta_bits + config.weight_bits
+        beats_per_word = config.list_beats_per_word(delta_bits) if delta_bits <= 8 else 0
+        if not config.looks_up:
+            raise MachineError(f"weight_list must be 0 with pe = {config.pe}, not 1")
+        if not beats_per_word:
+            raise MachineError(f"delta_bits must leave room for a beat in a word of "
+                               f"{config.memory_bits} bits, not be {delta_bits}")
+        found, word, left = [], 0, 0
+        for _ in range(columns):
+            weights, following, column_end = [0] * positions, [0] * banks, False
+            while not column_end:
+                if not left:
+                    word = int.from_bytes(self.read(address, 1), "little")
+                    address, left = address + 1, beats_per_word
+                for bank in range(banks):
+                    slot = word >> bank * width & ((1 << width) - 1)
+                    place = following[bank] + (slot & ((1 << delta_bits) - 1))
+                    following[bank] = place + 1
+                    weight = slot >> delta_bits
+                    if weight:
+                        turn, within = divmod(place, config.beat_values)
+                        position = (turn * banks + bank) * config.beat_values + within
+                        if position >= positions:
+                            raise MachineError(f"position of a weight must be below {positions}, "
+                                               f"not {position}")
+                        weights[position] = weight - (
+                            weight >> (config.weight_bits - 1) << config.weight_bits)
+                column_end = bool(word >> banks * width & 1)
+                word, left = word >> (banks * width + 1), left - 1
+            found.append(weights)
+        return found, address
+
     def write_chunk(self, address: int, words: list[int]) -> None:
         """Write lane words, C of them or fewer, as a chunk slot."""
         config = self.config

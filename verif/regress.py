@@ -32,6 +32,9 @@ JOBS = (
     *(Job(network, "loas", 10) for network in (
         "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
+    *(Job(network, pe, 2) for pe in ("scan", "bcast") for network in (
+        _DIGITS, "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
+        "ms_resnet_fashion")),
 )
 _console = Console()
 _app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",

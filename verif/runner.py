@@ -23,9 +23,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ..gen.emit import emit
 from ..gen.files import write_whole
-from ..gen.presets import DEFAULT_PRESET, load_config
-from ..gen.units import ARRAY_UNITS, UNITS, check_unit
-from ..rtl.config import ConfigError, FTPConfig
+from ..gen.presets import DEFAULT_PRESET, load_unit_config
+from ..gen.units import check_unit, family_of
+from ..rtl.config import Config, ConfigError
 from .bench import CONFIG_VARIABLE, PARAMETERS_VARIABLE, UNIT_VARIABLE
 from .build import OUT, Design, build, locked
 from .toolchain import ToolError, environment
@@ -45,7 +45,7 @@ class Run:
     """One run of one bench on one configured unit."""
 
     unit: str
-    config: FTPConfig
+    config: Config
     bench: str                     # module of this package, such as "tb_plif"
     seed: int = 1
     parameters: dict[str, Any] = field(default_factory=dict)  # for the bench
@@ -63,12 +63,15 @@ class Run:
 
     def command(self) -> str:
         """Return the shell command that repeats this run with waves."""
-        defaults = load_config(DEFAULT_PRESET).as_dict()
+        preset = family_of(self.unit).preset
+        defaults = load_unit_config(preset).as_dict()
         python = Path(sys.executable)
         if python.is_relative_to(Path.cwd()):
             python = python.relative_to(Path.cwd())
         words = [str(python), "-m", "spikeloom.verif.runner", self.unit, "--bench", self.bench,
                  "--seed", str(self.seed), "--waves"]
+        if preset != DEFAULT_PRESET:
+            words += ["--config", preset]
         for name, value in self.config.as_dict().items():
             if value != defaults.get(name):
                 words += ["--set", f"{name}={value}"]
@@ -83,7 +86,7 @@ class Run:
         return shlex.join(words)
 
 
-def emitted(unit: str, config: FTPConfig) -> str:
+def emitted(unit: str, config: Config) -> str:
     """Return the Verilog of a unit; emitted anew only when the generator's sources changed.
 
     Raises
@@ -91,7 +94,7 @@ def emitted(unit: str, config: FTPConfig) -> str:
     ConfigError
         There is no such unit.
     """
-    check_unit(unit, UNITS | ARRAY_UNITS)
+    check_unit(unit)
     package = Path(__file__).parent.parent
     sources = sorted([*package.glob("rtl/**/*.py"), *package.glob("gen/*.py")])
     key = _digest(version("amaranth"), version("spikeloom"), *(
@@ -222,9 +225,9 @@ def _run(
     """
     design = verilog and Design(top=unit, verilog=verilog.read_text(), libraries=library,
                                 arguments=argument)
-    return run_bench(Run(unit=unit, config=load_config(config, overrides), bench=bench, seed=seed,
-                         parameters=json.loads(parameters), tests=tests, design=design,
-                         waves=waves))
+    return run_bench(Run(unit=unit, config=load_unit_config(config, overrides), bench=bench,
+                         seed=seed, parameters=json.loads(parameters), tests=tests,
+                         design=design, waves=waves))
 
 
 def main(words: Sequence[str] | None = None) -> int:

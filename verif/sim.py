@@ -126,10 +126,12 @@ def _step(what: str, work: Callable[[], _Result]) -> _Result:
 
 
 def _print_report(report: ProgramReport, config: AcceleratorConfig, images: int) -> None:
+    elements = (f"elements of {config.rows_per_pe} rows, {config.pe}" if config.looks_up else
+                f"TPPEs, {config.inner_join}")
     table = Table(title=f"{report.network}, {report.images} of {images} images, {config.tppes} "
-                        f"TPPEs, {config.inner_join}, chunk {config.chunk}, memory "
-                        f"{config.memory}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
-                  caption="cycles and bytes of an image on average; limit: what most TPPE "
+                        f"{elements}, chunk {config.chunk}, memory {config.memory}",
+                  box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+                  caption="cycles and bytes of an image on average; limit: what most element "
                           "cycles went to")
     for name in ("layer", "cycles", "predicted", "PE utili-\nsation", "limit", "weight\nbytes",
                  "spike\nbytes", "written\nbytes", "RTL"):

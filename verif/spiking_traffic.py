@@ -45,7 +45,7 @@ class SpikingTile:
     def lane(self, lane: int, config: ArrayConfig) -> tuple[Tile, list[int]]:
         """Return the part of a lane, and the numbers of its rows there; it may have none."""
         first = lane * config.lane_rows
-        group = first * len(self.parts) // config.rows
+        group = first * len(self.parts) // config.tile_rows
         part = self.parts[group]
         chosen = {index: row - first for index, row in enumerate(self.rows[group])
                   if 0 <= row - first < config.lane_rows}
@@ -76,7 +76,7 @@ def spread(rng: random.Random, config: ArrayConfig, tile: Tile, count: int = 1,
     rows : Iterable of int, optional
         Where in a group the rows are; without it that is random.
     """
-    size, number = config.rows // count, len(tile.product.words)
+    size, number = config.tile_rows // count, len(tile.product.words)
     places, parts = [], []
     for group in range(count):
         inside = rng.sample(range(size), number) if rows is None else rows
@@ -101,7 +101,7 @@ def random_tile(rng: random.Random, config: ArrayConfig, groups: int = 1, *,
     full : bool
         All rows are used.
     """
-    size = config.rows // groups
+    size = config.tile_rows // groups
     empty = {group for group in range(groups) if not full and rng.random() < 0.2}
     parts, places = [], []
     for group in range(groups):
@@ -139,7 +139,7 @@ class SpikingTraffic:
 
     def __init__(self, tiles: Iterable[SpikingTile], config: ArrayConfig, rng: random.Random):
         self.tiles: list[dict[str, Any]] = []
-        self.rows: list[list[Beat]] = [[] for _ in range(config.rows)]
+        self.rows: list[list[Beat]] = [[] for _ in range(config.tile_rows)]
         self.weights: list[list[Beat]] = [[] for _ in range(config.weight_streams)]
         lanes = range(config.output_lanes)
         self.channels: list[list[dict[str, int]]] = [[] for _ in lanes]

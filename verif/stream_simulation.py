@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from .payload import pack, unpack
+from .written_words import written_words
 
 __all__ = ["ReadPort", "Sink", "Source", "StreamSimulation", "WritePort"]
 
@@ -137,19 +138,7 @@ class WritePort:
 
     def words(self, limit: int) -> dict[int, int]:
         """Return what was written, by address; no request may be longer than ``limit``."""
-        found: dict[int, int] = {}
-        first, begins = 0, [*self.requests.cycles, None]
-        for number, request in enumerate(self.requests.values):
-            count, cycles = request["words"], self.data.cycles[first:][:request["words"]]
-            begin, end = begins[number:number + 2]
-            assert 1 <= count <= limit and len(cycles) == count
-            assert begin < cycles[0] and (end is None or cycles[-1] < end)
-            for index, word in enumerate(self.data.values[first:first + count]):
-                assert request["address"] + index not in found
-                found[request["address"] + index] = word
-            first += count
-        assert first == len(self.data.values)
-        return found
+        return written_words(self.requests, self.data, limit)
 
 
 class StreamSimulation:

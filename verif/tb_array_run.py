@@ -22,7 +22,8 @@ async def run_layer(dut):
     """Run one layer; write what the bench counted to ``result.json``."""
     parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
     os.chdir(parameters["folder"])  # where the bench opens its files
-    dut.bandwidth.value = parameters["bandwidth"]
+    for name in ("bandwidth", "stride"):
+        getattr(dut, name).value = parameters[name]
     for name in ("total", "room"):
         getattr(dut, name).value = sum(
             value << 32 * index for index, value in enumerate(parameters[name]))

@@ -92,8 +92,8 @@ async def covers_corner(dut: Any, corner: str) -> None:
     product = CORNERS[corner](rng, config)
     tiles = []
     for count in {1, min(config.weight_streams, 1 << product.weights.shape[1].bit_length() - 1)}:
-        for start in range(0, len(product.words), config.rows // count):
-            words = product.words[start:start + config.rows // count]
+        for start in range(0, len(product.words), config.tile_rows // count):
+            words = product.words[start:start + config.tile_rows // count]
             part = random_part(rng, config, Product(words, product.weights))
             tiles.append(spread(rng, config, part, count))
     await run_tiles(bench, tiles, Pauses(i_weights=0.1, o=0.2))
@@ -121,7 +121,7 @@ async def drops_single_spikes(dut: Any) -> None:
     """The fine-tuned mode drops words of one spike from its own tile and from no other."""
     bench = await Bench.start(dut)
     config = bench.config
-    one = torch.tensor([1 << row % config.timesteps for row in range(config.rows)])
+    one = torch.tensor([1 << row % config.timesteps for row in range(config.tile_rows)])
     words = torch.stack([one, torch.full_like(one, (1 << config.timesteps) - 1)], dim=1)
     tile = Tile(product=Product(words, torch.tensor([[1, 0], [0, 1]])),
                 bias=torch.zeros(2, dtype=torch.int64), threshold=torch.tensor([1, 1]),
@@ -178,7 +178,7 @@ async def keeps_its_pace(dut: Any) -> None:
     config = bench.config
     weights = torch.zeros(config.chunk, 40, dtype=torch.int64)
     weights[-1, 0] = 1
-    rows = torch.ones(config.rows, config.chunk, dtype=torch.int64)
+    rows = torch.ones(config.tile_rows, config.chunk, dtype=torch.int64)
     if config.pe == "scan":
         rows[:, -1] = 0  # one addition in each element
         rows[::config.rows_per_pe, -1] = 1

@@ -37,7 +37,7 @@ def _weights(bench: Bench, place: int) -> Beat:
 async def _check_stop(bench: Bench, error: str) -> None:
     """Check the error, that no input is taken any more, and that a reset makes all well."""
     config = bench.config
-    inputs = ["i_tile", *(f"i_row__{row}" for row in range(config.rows)),
+    inputs = ["i_tile", *(f"i_row__{row}" for row in range(config.tile_rows)),
               *(f"i_weights__{group}" for group in range(config.weight_streams))]
     for name in inputs:
         getattr(bench.dut, f"{name}__valid").value = 1
@@ -58,9 +58,9 @@ async def row_overflow(dut: Any) -> None:
     """A spike fiber of too many chunks, for the last row."""
     bench = await Bench.start(dut)
     config = bench.config
-    await bench.source("i_tile").send([_tile(1 << config.rows - 1)])
+    await bench.source("i_tile").send([_tile(1 << config.tile_rows - 1)])
     beats = _full(bench, config.max_chunks + 1)
-    source = bench.source(f"i_row__{config.rows - 1}")
+    source = bench.source(f"i_row__{config.tile_rows - 1}")
     source.put(beats[:config.max_chunks * config.chunk_beats + 1])
     await bench.edge(4 * config.max_chunks * config.chunk)
     assert len(source.cycles) > config.max_chunks * config.chunk_beats
@@ -89,9 +89,9 @@ async def place_overflow(dut: Any) -> None:
     stream, groups = config.weight_streams - 1, config.weight_streams.bit_length() - 1
     length = config.chunk // config.probes
     for place in (length - 1, length):
-        tile = _tile(1 << config.rows - 1, groups)
+        tile = _tile(1 << config.tile_rows - 1, groups)
         await bench.source("i_tile").send([tile])
-        await bench.source(f"i_row__{config.rows - 1}").send(_full(bench, 1))
+        await bench.source(f"i_row__{config.tile_rows - 1}").send(_full(bench, 1))
         for other in range(stream):
             await bench.source(f"i_weights__{other}").send([_weights(bench, length)])
         await bench.source(f"i_weights__{stream}").send([_weights(bench, place)])

@@ -23,12 +23,17 @@ OUTSIDE = AcceleratorConfig(timesteps=4, chunk=16, weight_bits=5, tppes=6, laggy
                             beat_values=4, max_fan_in=1024, memory_bits=32, max_columns=32,
                             weight_buffer_beats=1024, burst_words=4, guard_bits=8)
 INSIDE = dataclasses.replace(OUTSIDE, memory="on_chip", memory_words=1 << 14, memory_bits=64)
+# Weights as lists; rows that are dealt and sorted: a tile of twelve.
+LOOKUP = dataclasses.replace(OUTSIDE, pe="scan", tppes=3, rows_per_pe=4, probes=2,
+                             hit_fifo_depth=8)
+CONFIGS = {"inside": INSIDE, "lookup": LOOKUP}
 # Small, for it is built twice, once with waves; as the network wants no multipliers, without.
 SMALL = dataclasses.replace(OUTSIDE, chunk=8, tppes=4, laggy_adders=2, beat_values=2,
                             fetch_depth=2, column_fifo_depth=2, match_fifo_depth=2,
                             max_columns=16, requantize=0)
 ENCODE_BAND = 0.02  # of the predicted cycles, with the density of the images
-TIMINGS = {"fast": BusTiming(latency=2), "slow": BusTiming(latency=60, pace=100, stall=60)}
+_FAST = BusTiming(latency=2)
+TIMINGS = {"fast": _FAST, "lookup": _FAST, "slow": BusTiming(latency=60, pace=100, stall=60)}
 
 
 def setup(name, config, images=1):
@@ -50,9 +55,9 @@ def check(report):
 
 
 @pytest.mark.parametrize("name", RANDOM_NETWORKS)
-@pytest.mark.parametrize("place", ["fast", "slow", "inside"])
+@pytest.mark.parametrize("place", ["fast", "slow", *CONFIGS])
 def test_network(name, place):
-    config = INSIDE if place == "inside" else OUTSIDE
+    config = CONFIGS.get(place, OUTSIDE)
     program, network = setup(name, config, images=2)
     with VerilatorTransport(config, timing=TIMINGS.get(place)) as transport:
         images = random_images(network, 3, 5)

@@ -31,7 +31,8 @@ def layer(name, bound, cycles, exact=True):
         name=name, bound=bound, accounting={design: 2 * bound for design in ACCOUNTING},
         dram_bytes={"loas": {"weight_values": bound, "partial_sums": 1}},
         pes={"scan": Element(cycles=cycles, adders=64, exact=exact, luts=1200, ffs=900, brams=4,
-                             fmax_mhz=100.0, array_luts=1500, dram_bytes={"weights": 7},
+                             fmax_mhz=100.0, array_luts=1500, array_fmax_mhz=90.0,
+                             dram_bytes={"weights": 7},
                              activity={"add": bound, "wait": cycles - bound},
                              events={"add_32_bit": 5000}, energy_pj={"add_32_bit": 500.0},
                              mismatch="" if exact else f"layer {name}: wrong"),
@@ -104,10 +105,30 @@ def test_ratios_table(results):
     assert "scan simulation 1.20 1.10 1.12" in lines
 
 
-def test_hardware_table(results):
+def test_hardware_tables(results):
+    lines = printed(report.element_table(results))
+    assert "scan 4 75 56 0 100.0" in lines and "bcast 16 - - - -" in lines
     lines = printed(report.hardware_table(results))
-    assert "scan wrong 4,500 64 1,200 900 4 1,500 100.0 0.045" in lines  # 4500 / 100 MHz = 45 us
-    assert "bcast exact 4,502 256 - - - - - -" in lines
+    assert "scan wrong 4,500 64 1,500 - - - 90.0 0.050 7" in lines  # 4500 / 90 MHz = 50 us
+    assert "bcast exact 4,502 256 - - - - - - -" in lines
+
+
+def test_activity_table(results):
+    lines = printed(report.activity_table(results))
+    assert "scan 88.9 11.1" in lines and "bcast 0.0 0.0" in lines
+
+
+def test_summary(results):
+    assert report.summary(results.total) == []
+    results.total.pes["loas"] = Element(cycles=9000, adders=80, exact=True, array_luts=3000)
+    assert report.summary(results.total) == [
+        "scan is the fastest with at most the adders of loas: 64 of 80",
+        "scan takes 1.12 times the cycles of the match bound",
+        "scan takes 1.78 times fewer cycles than LoAS by the accounting of its authors",
+        "scan takes 2.00 times fewer cycles than loas",
+        "cycles x LUTs of the array of scan are 4.00 times fewer than of loas"]
+    results.total.pes["scan"].array_luts = None
+    assert len(report.summary(results.total)) == 4
 
 
 def test_traffic_table(results):

@@ -12,7 +12,7 @@ import pytest
 
 from spikeloom.rtl.config import ArrayConfig, FTPConfig
 from spikeloom.verif import area
-from spikeloom.verif.area import Area, clock, count_cells, measure
+from spikeloom.verif.area import Area, array_clock, clock, count_cells, measure
 from spikeloom.verif.toolchain import ToolError
 
 SMALL = {"timesteps": 2, "tppes": 2, "chunk": 8, "beat_values": 4, "max_fan_in": 16,
@@ -24,21 +24,21 @@ needs_yosys = pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, rea
 
 def test_cells_are_counted_as_nextpnr_does():
     cells = Counter(LUT4=4140, CCU2C=684, TRELLIS_DPR16X4=82, TRELLIS_FF=3858, DP16KD=6,
-                    PFUMX=531, L6MUX21=219)
-    assert count_cells(cells) == Area(luts=4140 + 2 * 684 + 6 * 82, ffs=3858, brams=6)
+                    PFUMX=531, L6MUX21=219, MULT18X18D=8)
+    assert count_cells(cells) == Area(luts=4140 + 2 * 684 + 6 * 82, ffs=3858, brams=6, dsps=8)
     assert count_cells(Counter()) == Area()
 
 
 def test_areas_add_up():
-    one = Area(luts=1, ffs=2, brams=3)
-    assert one * 3 + Area(ffs=1) == Area(luts=3, ffs=7, brams=9)
+    one = Area(luts=1, ffs=2, brams=3, dsps=4)
+    assert one * 3 + Area(ffs=1, dsps=1) == Area(luts=3, ffs=7, brams=9, dsps=13)
 
 
 @pytest.fixture
 def tools(monkeypatch, tmp_path):
     """Stand-ins for Yosys and nextpnr: fixed cells, a fixed clock; return what was run."""
     cells = {"element": {"LUT4": 100, "CCU2C": 5, "DP16KD": 2}, "output_lane": {"TRELLIS_FF": 7},
-             "spiking_array": {"element": 2, "output_lane": 2, "LUT4": 3}}
+             "list_array": {"element": 2, "output_lane": 2, "LUT4": 3}}
     ran = []
 
     def run_yosys(source, verilog, commands):
@@ -55,8 +55,8 @@ def tools(monkeypatch, tmp_path):
             {"fmax": {"clk": {"achieved": 81.5, "constraint": 100}}}))
 
     monkeypatch.setattr(area, "OUT", tmp_path)
-    monkeypatch.setattr(area, "emitted", lambda unit, config: (
-        f"module {unit} (clk);\nmodule \\{unit}.part (i);\n"
+    monkeypatch.setattr(area, "array_verilog", lambda config: (
+        "module list_array (clk);\nmodule \\list_array.part (i);\n"
         "module element(clk);\nmodule output_lane(clk);\n"))
     monkeypatch.setattr(area, "run_yosys", run_yosys)
     monkeypatch.setattr(area, "run", run)
@@ -69,13 +69,15 @@ def test_array_is_its_modules_and_what_lies_between(tools):
     assert hardware.element == Area(luts=110, brams=2)
     assert hardware.array == Area(luts=3 + 2 * 110, ffs=2 * 7, brams=4)
     boxes = ["blackbox element", "blackbox output_lane"]
-    assert tools == [("element", boxes[1:]), ("output_lane", boxes[:1]), ("spiking_array", boxes)]
+    assert tools == [("element", boxes[1:]), ("output_lane", boxes[:1]), ("list_array", boxes)]
 
 
 def test_placed_once(tools):
     measure(CONFIGS["scan"])
     assert clock(CONFIGS["scan"]) == clock(CONFIGS["scan"]) == 81.5
     assert tools[3:] == ["element"]
+    assert array_clock(CONFIGS["scan"]) == 81.5
+    assert tools[4:] == [("list_array", []), "list_array"]
 
 
 @needs_yosys

@@ -28,5 +28,5 @@ endmodule
 
 def test_bench():
     memory = Path(array_design.__file__).with_name("array_memory.sv").read_text()
-    run_bench(Run(unit="array_memory", config=FTPConfig(), bench="tb_array_memory",
+    run_bench(Run(unit="ftp_array", config=FTPConfig(), bench="tb_array_memory",
                   design=Design(top="memory_bench", verilog=memory + TOP)))

@@ -11,11 +11,11 @@ import torch
 from spikeloom.models.golden.ftp_array import count_matches
 from spikeloom.models.golden.plif import LIF
 from spikeloom.rtl.config import ArrayConfig, FTPConfig
+from spikeloom.verif.array_design import array_verilog
 from spikeloom.verif.array_layer import Layer, array_tiles
 from spikeloom.verif.array_outputs import expected
 from spikeloom.verif.array_run import run_layer
 from spikeloom.verif.array_streams import map_bits
-from spikeloom.verif.runner import emitted
 from spikeloom.verif.stimuli import random_weights, random_words
 
 FTP = FTPConfig(tppes=2, chunk=16, beat_values=4, max_fan_in=64, laggy_adders=8, weight_bits=4)
@@ -23,6 +23,7 @@ _SPIKING = {"tppes": 4, "chunk": 16, "beat_values": 4, "max_fan_in": 64, "weight
             "laggy_adders": 8, "rows_per_pe": 2, "probes": 2, "hit_fifo_depth": 4}
 CONFIGS = {
     "ftp": FTP,
+    "ftp_with_rows_left": dataclasses.replace(FTP, tppes=16, inner_join="fast_fast"),
     "scan": ArrayConfig(pe="scan", output_lanes=1, **_SPIKING),
     "bcast_in_groups": ArrayConfig(pe="bcast", weight_streams=2, output_lanes=2, **_SPIKING),
 }
@@ -59,10 +60,14 @@ def test_layer_is_exact_at_any_bandwidth(config, layer, tmp_path):
         config.rows_per_pe if isinstance(config, ArrayConfig) else 1)
     filled = int((layer.words.reshape(12, 9, 6)[:, 4] != 0).sum())  # the middle tap of each row
     assert run.traffic["spikes"] == -(-(12 * 16 + 4 * filled) // 8)
+    assert 0 <= run.traffic["spikes"] + run.traffic["weights"] - run.cache["written"] < 2
     if not isinstance(config, ArrayConfig):
         assert run.counters["match"] == count_matches(layer.words, layer.weights)
         bits = (4 * 16 + 2 * config.psum_bits) * 20 + 4 * int((layer.weights != 0).sum())
         assert run.traffic["weights"] == -(-bits // 8)
+        bits *= -(-12 // config.tppes)
+        bits += 12 * 4 * 16 + 4 * int((layer.words != 0).sum())
+        assert run.cache["read"] == -(-bits // 8)
 
 
 def test_weights_that_do_not_fit_come_for_each_tile(layer, tmp_path):
@@ -90,7 +95,7 @@ def test_broken_output_is_named(layer, tmp_path):
 
 
 def test_broken_array_is_named(layer, tmp_path):
-    verilog, count = re.subn(r"\) >= \$signed\(", ") > $signed(", emitted("ftp_array", FTP))
+    verilog, count = re.subn(r"\) >= \$signed\(", ") > $signed(", array_verilog(FTP))
     assert count == FTP.timesteps
     run = run_layer(FTP, layer, tmp_path, verilog=verilog)
     assert not run.exact and re.fullmatch(
@@ -114,6 +119,18 @@ def test_what_does_not_fit_is_refused(layer, tmp_path, options, text):
                                pixels=None)
     with pytest.raises(ValueError, match="positions must be at most 64, not 65"):
         run_layer(FTP, long, tmp_path)
+
+
+@pytest.mark.parametrize("pattern, replacement", [
+    (r"(cell_\d+\[\d+:\d+\]) >= (entry\[)", r"\1 <= \2"),         # dealt smallest first
+    (r"(following_0) \+ (i__payload\[)", r"\1 ^ \2"),              # decoded to wrong places
+], ids=["dealer", "decoder"])
+def test_dealer_and_decoder_are_simulated(layer, tmp_path, pattern, replacement):
+    config = CONFIGS["scan"]
+    verilog, count = re.subn(pattern, replacement, array_verilog(config))
+    run = run_layer(config, layer, tmp_path, verilog=verilog)
+    assert count and not run.exact
+    assert re.match(r"layer conv: (psum of row|the array stopped: place_overflow)", run.mismatch)
 
 
 def test_rows_are_dealt_and_columns_split(layer):

@@ -60,7 +60,7 @@ def test_writes_registers(spikeloom, tmp_path):
 @pytest.mark.parametrize("words, text", [
     (["verilog", "plfi"], "no unit 'plfi', did you mean 'plif'?; there are prefix_sum_fast, "),
     (["verilog", "plif", "nope"], "no unit 'nope'; there are "),
-    (["verilog", "element"], "no unit 'element'; there are "),  # of no preset
+    (["verilog", "element"], "no unit 'element' in this configuration; there are "),
     (["verilog", "--config", "lobs"], "no preset 'lobs', did you mean 'loas'?"),
     (["verilog", "plif", "--set", "chunk=9"], "preset loas: chunk must be a multiple of 8"),
     (["verilog", "plif", "--set", "chnk=8"], "no field 'chnk', did you mean 'chunk'?"),

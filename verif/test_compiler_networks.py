@@ -29,6 +29,15 @@ CONFIGS = {
     "one_value": AcceleratorConfig(**BASE | dict(
         timesteps=8, beat_values=1, tppes=9, weight_bits=7, chunk=24, max_columns=24)),
     "one_row": AcceleratorConfig(**BASE | dict(timesteps=8, tppes=1)),
+    "scan": AcceleratorConfig(**BASE, pe="scan", rows_per_pe=2, probes=2),
+    "scan_blocks": AcceleratorConfig(**BASE | dict(
+        pe="scan", rows_per_pe=4, probes=1, chunk=8, max_columns=8, memory_bits=64, timesteps=4,
+        tppes=4, beat_values=8, weight_bits=8)),
+    "bcast": AcceleratorConfig(**BASE | dict(
+        pe="bcast", rows_per_pe=1, probes=4, memory_bits=128, timesteps=8)),
+    "bcast_streamed": AcceleratorConfig(**BASE | dict(
+        pe="bcast", rows_per_pe=4, probes=2, weight_buffer_beats=64, timesteps=5, memory_bits=64,
+        tppes=2)),
 }
 
 
@@ -109,13 +118,14 @@ def test_random_networks_fire():
 
 def test_each_way_is_taken():
     """The configurations do make layers resident, in blocks, and streamed."""
-    ways = set()
+    ways = {False: set(), True: set()}
     for config in CONFIGS.values():
         for build in RANDOM_NETWORKS.values():
             network = build(RandomWeights(1), config.timesteps)
-            ways |= {(step.blocks > 1, step.stream_weights)
-                     for step in compile_network(network, config).manifest.steps}
-    assert ways == {(False, False), (True, False), (False, True)}
+            ways[config.looks_up] |= {
+                (step.blocks > 1, step.stream_weights)
+                for step in compile_network(network, config).manifest.steps}
+    assert ways[False] == ways[True] == {(False, False), (True, False), (False, True)}
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -127,7 +137,7 @@ def test_golden_row_walker_walks_the_same_tiles(config):
         for layer in ReferenceMachine(config, program.content).descriptors:
             if Operation(layer["operation"]) != Operation.LAYER:
                 continue
-            golden = row_walker.walk(layer, config.tppes, config.chunk, config.max_chunks)
+            golden = row_walker.walk(layer, config.tile_rows, config.chunk, config.max_chunks)
             for ours, theirs in zip(walk(layer), golden, strict=True):
                 assert (len(ours.rows), ours.opens, ours.closes) == (
                     len(theirs.rows), theirs.opens, theirs.closes)
@@ -139,7 +149,7 @@ def _digits():
 
 
 @pytest.mark.parametrize("preset, keep_all", [
-    ("loas", True), ("sparten", False), ("small", None), ("tiny", None)])
+    ("loas", True), ("sparten", False), ("small", None), ("tiny", None), ("scan", None)])
 def test_digits(preset, keep_all):
     network = registry.get("dual_sparse_cnn").load()
     _compare(network, load_config(preset), _digits()[:1 + (preset == "loas")], keep_all=keep_all)

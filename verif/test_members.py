@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Docstrings say what is there: ``Members`` of units and layouts against the real ones."""
 
-import dataclasses
 import inspect
 import re
 import sys
@@ -13,45 +12,46 @@ from amaranth.lib import data, stream, wiring
 
 from spikeloom.gen.docstring import contract, layout_function, members, summary
 from spikeloom.gen.units import UNITS
-from spikeloom.rtl.config import AcceleratorConfig
+from spikeloom.verif.unit_configs import odd_config
 
-CONFIG = AcceleratorConfig(timesteps=3, chunk=24, weight_bits=5, tppes=6, laggy_adders=8,
-                           beat_values=4, max_fan_in=100, memory_bits=64, max_columns=240)
+LETTERS = {"T": "timesteps", "C": "chunk", "P": "tppes", "V": "beat_values", "A": "laggy_adders",
+           "r": "rows_per_pe", "b": "probes"}  # of fields, as docstrings write them
 
 
-def _names(namespace):
+def _names(namespace, config):
     """Return what a documented shape may refer to."""
-    letters = {"T": CONFIG.timesteps, "C": CONFIG.chunk, "P": CONFIG.tppes,
-               "V": CONFIG.beat_values, "A": CONFIG.laggy_adders}
-    properties = {name: getattr(CONFIG, name) for name in dir(CONFIG)
-                  if isinstance(getattr(AcceleratorConfig, name, None), property)}
+    values = {name: getattr(config, name) for name in dir(config) if not name.startswith("_")
+              and not callable(getattr(config, name))}
+    letters = {letter: values[name] for letter, name in LETTERS.items() if name in values}
     return {"unsigned": unsigned, "signed": signed, "data": data, "stream": stream,
-            "config": CONFIG, **dataclasses.asdict(CONFIG), **properties, **letters, **namespace}
+            "config": config, **values, **letters, **namespace}
 
 
-def _layouts(shape_texts, namespace, found):
+def _layouts(shape_texts, namespace, found, config):
     """Gather the layout functions that shapes call, and those that these call."""
     for text in shape_texts:
         function = layout_function(text, namespace)
         if function and function not in found:
-            found[function] = None
+            found[function] = config
             _layouts((item.shape for item in members(function).values()),
-                     function.__globals__, found)
+                     function.__globals__, found, config)
     return found
 
 
 def _all_layouts():
+    """Return a configuration for each layout function that some unit uses."""
     found = {}
-    for unit in UNITS.values():
+    for name, unit in UNITS.items():
         _layouts((item.shape for item in members(unit).values()),
-                 vars(sys.modules[unit.__module__]), found)
+                 vars(sys.modules[unit.__module__]), found, odd_config(name))
     return found
 
 
 def test_members_are_the_ports(unit):
     component = UNITS[unit]
-    names = _names(vars(sys.modules[component.__module__]))
-    instance = component(CONFIG)
+    config = odd_config(unit)
+    names = _names(vars(sys.modules[component.__module__]), config)
+    instance = component(config)
     for used in (instance, *getattr(instance, "shared", {}).values()):
         Fragment.get(used, None)  # what is made must be used
     real = dict(instance.signature.members)
@@ -61,24 +61,31 @@ def test_members_are_the_ports(unit):
         if name not in real:
             assert re.search(r"[Ww]ith\b.*memory|[Ww]ith AXI", text.meaning), name
             continue
-        direction, _, inner = text.shape.removesuffix(")").partition("(")
+        array = re.fullmatch(r"(.*)\.array\(([^()]*)\)", text.shape)
+        direction, _, inner = (array[1] if array else text.shape).removesuffix(")").partition("(")
         expected = eval(inner, dict(names))
         assert text.meaning.endswith("."), name
         if inspect.isclass(expected) and issubclass(expected, wiring.Signature):
             assert isinstance(real[name].signature.flip(), expected), name
         else:
-            assert real[name] == {"In": wiring.In, "Out": wiring.Out}[direction](expected), name
+            member = {"In": wiring.In, "Out": wiring.Out}[direction](expected)
+            assert real[name] == (member.array(eval(array[2], dict(names))) if array else member)
 
 
-@pytest.mark.parametrize("function", _all_layouts(), ids=lambda function: function.__name__)
-def test_members_are_the_fields(function):
-    layout = function(CONFIG) if inspect.signature(function).parameters else function()
+@pytest.mark.parametrize(("function", "config"), _all_layouts().items(),
+                         ids=[function.__name__ for function in _all_layouts()])
+def test_members_are_the_fields(function, config):
+    if len(inspect.signature(function).parameters) > 1:
+        pytest.skip("takes more than the configuration")
+    layout = function(config) if inspect.signature(function).parameters else function()
     if isinstance(layout, data.ArrayLayout):
         return
-    texts = members(function)
-    assert list(texts) == [name for name, _ in layout]
-    for name, field in layout:
-        expected = eval(texts[name].shape, _names(function.__globals__))
+    texts, fields = members(function), dict(layout)
+    assert [name for name in texts if name in fields] == list(fields)
+    for name in texts.keys() - fields.keys():
+        assert texts[name].meaning.startswith("With "), name  # in some configurations
+    for name, field in fields.items():
+        expected = eval(texts[name].shape, _names(function.__globals__, config))
         assert Shape.cast(expected) == Shape.cast(field.shape), name
         assert isinstance(expected, data.Layout) == isinstance(field.shape, data.Layout), name
 

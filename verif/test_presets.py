@@ -7,7 +7,14 @@ import tomllib
 
 import pytest
 
-from spikeloom.gen.presets import DEFAULT_PRESET, as_toml, load_config, preset_names
+from spikeloom.gen.presets import (
+    DEFAULT_PRESET,
+    as_toml,
+    load_config,
+    load_unit_config,
+    preset_names,
+)
+from spikeloom.gen.units import FAMILIES
 from spikeloom.rtl.config import AcceleratorConfig, ConfigError
 
 
@@ -17,15 +24,16 @@ def _refused(text, *arguments):
 
 
 def test_the_presets():
-    assert preset_names() == ["loas", "small", "sparten", "tiny"]
+    assert preset_names("accelerator") == ["bcast", "loas", "scan", "small", "sparten", "tiny"]
     assert DEFAULT_PRESET in preset_names()
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_preset_spells_out_every_field(name, root):
     written = tomllib.loads((root / "gen" / "presets" / f"{name}.toml").read_text())
-    assert list(written) == [field.name for field in dataclasses.fields(AcceleratorConfig)]
-    assert load_config(name).as_dict() == written
+    kind = FAMILIES[written.pop("family", "accelerator")].config
+    assert list(written) == [field.name for field in dataclasses.fields(kind)]
+    assert load_unit_config(name).as_dict() == written
 
 
 def test_loas_is_the_default():
@@ -50,10 +58,10 @@ def test_file(tmp_path):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_text_of_a_configuration_gives_it_back(name, tmp_path):
-    config = load_config(name, ["tppes=3"])
+    config = load_unit_config(name)
     path = tmp_path / "config.toml"
     path.write_text(as_toml(config))
-    assert load_config(str(path)) == config
+    assert load_unit_config(str(path)) == config
     assert config.hash() in path.read_text()
 
 
@@ -66,7 +74,9 @@ def test_small_memories_fit_their_devices():
 
 
 def test_mistakes_are_named(tmp_path):
-    _refused("no preset 'laos', did you mean 'loas'?; there are loas, small, sparten, tiny", "laos")
+    _refused("no preset 'laos', did you mean 'loas'?; there are array, bcast, loas, scan, small, "
+             "sparten, tiny", "laos")
+    _refused("preset array: family must be accelerator here, not that of ArrayConfig", "array")
     _refused("override: no field 'tpes', did you mean 'tppes'?", "loas", ["tpes=3"])
     _refused("override: no field 'xyzzy'", "loas", ["xyzzy=3"])
     _refused("an override must read field=value, not 'tppes'", "loas", ["tppes"])

@@ -35,7 +35,7 @@ def run(monkeypatch, tmp_path):
 
 def test_all_networks_and_presets_have_a_job():
     assert {job.network for job in regress.JOBS} == set(NETWORKS)
-    assert {job.config for job in regress.JOBS} == set(preset_names())
+    assert {job.config for job in regress.JOBS} == set(preset_names("accelerator"))
 
 
 def test_all_is_well(run):

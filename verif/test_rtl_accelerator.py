@@ -20,13 +20,19 @@ CONFIGS = {
         timesteps=5, inner_join="fast_fast", chunk=8, tppes=2, laggy_adders=8, beat_values=1,
         max_fan_in=512, memory_bits=32, burst_words=2, fetch_depth=2, weight_buffer_beats=64,
         max_columns=32, guard_bits=6),
+    "bcast": AcceleratorConfig(
+        pe="bcast", rows_per_pe=2, probes=2, hit_fifo_depth=8, timesteps=3, chunk=8, tppes=2,
+        laggy_adders=8, beat_values=2, max_fan_in=512, memory_bits=64, burst_words=4,
+        fetch_depth=2, weight_buffer_beats=256, max_columns=32, guard_bits=6),
 }
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_bench(config):
+    # behind the array all is alike, and other tests run the others on elements that look up
+    networks = ["two_sources"] if config.looks_up else ["two_sources", "residuals", "integers"]
     run_bench(Run(unit="accelerator", config=config, bench="tb_accelerator",
-                  parameters={"networks": ["two_sources", "residuals", "integers"]}))
+                  parameters={"networks": networks}))
 
 
 def test_trained_network_on_a_real_image():

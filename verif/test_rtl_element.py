@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The element that looks weights up, in Verilator, against the golden op."""
 
-import json
-
 import pytest
-from amaranth.back.verilog import convert
 
 from spikeloom.rtl.config import ArrayConfig
-from spikeloom.rtl.pe.element import Element
-from spikeloom.verif.build import Design
 from spikeloom.verif.runner import Run, run_bench
 
 _SMALL = {"tppes": 1, "output_lanes": 1, "laggy_adders": 8}
@@ -25,19 +20,9 @@ CONFIGS = {
 }
 
 
-class ElementRun(Run):
-    """A run whose configuration is no accelerator's."""
-
-    def command(self):
-        return json.dumps(["element", self.bench, self.seed, self.config.as_dict()])
-
-
 @pytest.mark.parametrize("bench", ["tb_element", "tb_element_errors"])
 @pytest.mark.parametrize("pe", ["scan", "bcast"])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_bench(name, pe, bench):
     fields = CONFIGS[name].as_dict() | {"pe": pe}
-    config = ArrayConfig(**fields)
-    verilog = convert(Element(config), name="element", emit_src=False, strip_internal_attrs=True)
-    run_bench(ElementRun(unit="element", config=config, bench=bench,
-                         design=Design(top="element", verilog=verilog)))
+    run_bench(Run(unit="element", config=ArrayConfig(**fields), bench=bench))

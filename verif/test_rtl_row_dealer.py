@@ -40,7 +40,7 @@ def tiles(rng, config, number, most=TOP):
         elements = rng.randint(1, config.tppes)
         limit = elements * config.rows_per_pe
         length = rng.choice((1, limit, rng.randint(1, limit)))
-        yield (rng.sample(range(config.rows), length),
+        yield (rng.sample(range(config.tile_rows), length),
                [rng.randint(0, most) for _ in range(length)], elements)
 
 
@@ -73,7 +73,7 @@ def test_tiles_are_dealt(config, gaps, stalls):
 
 @pytest.mark.parametrize("order", ["up", "down", "alike"])
 def test_orders(order):
-    length = CONFIG.rows
+    length = CONFIG.tile_rows
     counts = {"up": range(length), "down": range(length, 0, -1), "alike": [3] * length}[order]
     simulate(CONFIG, [(list(range(length)), list(counts), 4)] * 2)
 
@@ -110,7 +110,7 @@ def test_a_stalled_output_stops_the_input_with_a_row_more_than_a_tile_held():
     async def bench(ctx):
         sink.stopped = True
         await simulation.edge(ctx, 40)
-        assert len(source.cycles) == CONFIG.rows + 1
+        assert len(source.cycles) == CONFIG.tile_rows + 1
         sink.stopped = False
         await simulation.until(ctx, lambda: len(sink.values) == len(expected))
 

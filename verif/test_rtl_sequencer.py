@@ -190,7 +190,7 @@ def test_bad_descriptor(words, code):
     *((name, name.upper()) for name in (
         "read_response", "write_response", "read_range", "write_range", "bad_descriptor",
         "weight_buffer_overflow", "row_overflow", "column_overflow", "length_mismatch",
-        "tile_rows", "row_index")),
+        "tile_rows", "row_index", "place_overflow")),
     ("leftover", "BAD_DESCRIPTOR"),
     ("unsupported", "UNSUPPORTED"),
 ])

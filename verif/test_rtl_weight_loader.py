@@ -17,6 +17,15 @@ CONFIGS = {
         chunk=24, laggy_adders=8, beat_values=4, max_fan_in=72, memory_bits=64,
         weight_buffer_beats=128, max_columns=24),
     "loas": AcceleratorConfig(weight_buffer_beats=512),
+    "lists": AcceleratorConfig(
+        pe="scan", chunk=32, laggy_adders=8, beat_values=8, tppes=4, rows_per_pe=4,
+        max_fan_in=128, weight_buffer_beats=256),
+    "lists_of_one_bank": AcceleratorConfig(
+        pe="bcast", probes=1, chunk=8, laggy_adders=8, beat_values=8, weight_bits=4, tppes=1,
+        max_fan_in=24, memory_bits=32, weight_buffer_beats=64, max_columns=8),
+    "lists_without_deltas": AcceleratorConfig(
+        pe="scan", probes=8, chunk=32, laggy_adders=8, beat_values=4, weight_bits=7, tppes=2,
+        max_fan_in=100, memory_bits=64, weight_buffer_beats=128, max_columns=32),
 }
 
 

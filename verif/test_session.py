@@ -20,6 +20,7 @@ CONFIG = AcceleratorConfig(timesteps=3, chunk=16, weight_bits=5, tppes=6, laggy_
                            beat_values=4, max_fan_in=1024, memory_bits=32, max_columns=32,
                            weight_buffer_beats=1024, burst_words=4, guard_bits=8)
 ON_CHIP = dataclasses.replace(CONFIG, memory="on_chip", memory_words=1 << 16)
+LISTS = dataclasses.replace(CONFIG, pe="scan", rows_per_pe=2, probes=2)
 
 
 def network_of(name):
@@ -36,7 +37,7 @@ def program(network):
     return compile_network(network, CONFIG, images=2, keep_all=True)
 
 
-@pytest.mark.parametrize("config", [CONFIG, ON_CHIP], ids=["axi", "on_chip"])
+@pytest.mark.parametrize("config", [CONFIG, ON_CHIP, LISTS], ids=["axi", "on_chip", "lists"])
 @pytest.mark.parametrize("name", RANDOM_NETWORKS)
 def test_runs_and_traces(name, config):
     network = network_of(name)
@@ -96,7 +97,7 @@ def test_device_error_names_code_descriptor_and_layer(program, network):
     session = Session(ReferenceTransport(CONFIG, fails=fails))
     session.load(program)
     with pytest.raises(DeviceError, match=re.escape(
-            "length_mismatch in image 1, descriptor 3 (layer c): A weight fiber has not")) as info:
+            "length_mismatch in image 1, descriptor 3 (layer c): A fiber has not")) as info:
         session.run(random_images(network, 3, 1).numpy())
     error = info.value
     assert (error.name, error.code, error.descriptor, error.layer, error.image) == (

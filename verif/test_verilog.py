@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Verilog of every unit: repeatable, clean, and described by its JSON."""
 
-import dataclasses
 import hashlib
 import os
 import subprocess
@@ -11,31 +10,15 @@ from functools import cache
 import pytest
 
 from spikeloom.gen.emit import emit
-from spikeloom.gen.presets import load_config, preset_names
 from spikeloom.gen.registers import REGISTER_FILES
-from spikeloom.gen.units import UNITS
-from spikeloom.rtl.config import AcceleratorConfig, FTPConfig
+from spikeloom.gen.units import UNITS, units_of
 from spikeloom.verif import runner
 from spikeloom.verif.build import Port, module_ports
 from spikeloom.verif.toolchain import environment
+from spikeloom.verif.unit_configs import linted_configs
 
-_LEAST = AcceleratorConfig(
-    timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, match_fifo_depth=2,
-    beat_values=1, max_fan_in=8, column_fifo_depth=2, counter_bits=16, memory_bits=32,
-    memory_words=256, burst_words=2, fetch_depth=2, weight_buffer_beats=64, max_columns=8,
-    requantize=0)
-LINTED = {name: load_config(name) for name in preset_names()} | {  # and the ends of all ranges
-    "least": _LEAST,
-    "most_tppes": dataclasses.replace(_LEAST, tppes=64, inner_join="fast_fast", laggy_adders=8),
-    "most": AcceleratorConfig(
-        timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256, match_fifo_depth=64,
-        beat_values=8, max_fan_in=65536, column_fifo_depth=64, counter_bits=64, guard_bits=8,
-        memory="on_chip", memory_bits=128, burst_words=128, fetch_depth=64,
-        weight_buffer_beats=2048, max_columns=2048),  # longer ones only make long Verilog
-    "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
-        timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256, match_fifo_depth=64,
-        beat_values=64, max_fan_in=65536, column_fifo_depth=64, counter_bits=64),
-}
+LINTED = [pytest.param(unit, config, id=f"{unit}-{name}") for unit in UNITS
+          for name, config in linted_configs(unit).items()]
 
 
 def _fields(item, prefix=""):
@@ -58,17 +41,17 @@ def _written(folder, hash_seed):
 def test_same_bytes_in_fresh_processes(tmp_path, tiny):
     first = _written(tmp_path / "1", 1)
     assert sorted(first) == sorted([*REGISTER_FILES, *(
-        f"{unit}.{end}" for unit in UNITS for end in ("v", "json"))])
+        f"{unit}.{end}" for unit in units_of(tiny) for end in ("v", "json"))])
     assert _written(tmp_path / "2", 2) == first
 
 
-def test_same_bytes_in_one_process(unit, emitted, tiny):
-    assert emit(unit, tiny) == emitted
+def test_same_bytes_in_one_process(unit, emitted, smallest):
+    assert emit(unit, smallest) == emitted
 
 
-def test_header_names_product_unit_and_configuration(unit, emitted, tiny):
+def test_header_names_product_unit_and_configuration(unit, emitted, smallest):
     head = emitted.verilog.splitlines()[0]
-    assert head == f"// Spikeloom 0.1.0, unit {unit}, configuration {tiny.hash()}"
+    assert head == f"// Spikeloom 0.1.0, unit {unit}, configuration {smallest.hash()}"
 
 
 def test_json_has_the_ports_of_the_verilog(unit, emitted):
@@ -94,10 +77,8 @@ def test_fields_cover_their_port(emitted):
                 assert item["count"] * item["element"]["width"] == item["width"], name
 
 
-@pytest.mark.parametrize("config", LINTED.values(), ids=LINTED)
+@pytest.mark.parametrize(("unit", "config"), LINTED)
 def test_lint(unit, config, tmp_path, root):
-    if ".soc." in UNITS[unit].__module__ and not isinstance(config, AcceleratorConfig):
-        pytest.skip("a configuration of the datapath only")
     path = tmp_path / f"{unit}.v"
     path.write_text(runner.emitted(unit, config))
     done = subprocess.run(["verilator_bin", "--lint-only", "-Wall", root / "verif" / "lint.vlt",

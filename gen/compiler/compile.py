@@ -73,7 +73,7 @@ def _assemble(plan: NetworkPlan, images: int, keep_all: bool) -> Program:
     content = bytearray(HEADER_BYTES + len(steps) * DESCRIPTOR_BYTES)
     weights, channels = {}, {}
     for layer in layers:
-        for table, part in ((channels, layer.channels), (weights, layer.weights.content)):
+        for table, part in ((channels, layer.channels), (weights, layer.pack_weights())):
             table[layer.layer.name] = len(content) // word_bytes
             content += padded(part, word_bytes)
     program_words = len(sealed(bytes(content), word_bytes)) // word_bytes
@@ -105,8 +105,7 @@ def _assemble(plan: NetworkPlan, images: int, keep_all: bool) -> Program:
                   descriptors=len(steps), descriptor_address=HEADER_BYTES // word_bytes,
                   profile_address=profile, profile_image_pitch=profile_words).pack()
     head += encode_descriptor(plan.image, places) if plan.image else b""
-    head += b"".join(layer_descriptor(layer, places, config.chunk, word_bytes)
-                     for layer in layers)
+    head += b"".join(layer_descriptor(layer, places, config.chunk) for layer in layers)
     content[:len(head)] = head
     image = sealed(bytes(content), word_bytes)
     return Program(content=image, manifest=Manifest(
@@ -143,7 +142,6 @@ def _regions(plan: NetworkPlan) -> list[Region]:
 
 
 def _steps(plan: NetworkPlan, places: Places) -> list[Step]:
-    word_bytes = plan.config.memory_bits // 8
     steps = []
     if plan.image:
         steps.append(Step(name=IMAGE, output="image", map=places.maps[IMAGE],
@@ -152,7 +150,8 @@ def _steps(plan: NetworkPlan, places: Places) -> list[Step]:
         steps.append(Step(
             name=name, output=layer.layer.output, map=places.maps.get(name),
             residual=places.residuals.get(name),
-            weights=(places.weights[name], len(layer.weights.content) // word_bytes),
+            weights=(places.weights[name], layer.weight_words),
+            delta_bits=layer.weights.delta_bits,
             stream_weights=layer.stream_weights, blocks=layer.order.blocks,
             tiles=layer.order.tiles, cycles=predict_layer(layer, plan.config)))
     return steps

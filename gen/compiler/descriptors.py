@@ -8,8 +8,8 @@ from ...models.golden.source import IMAGE
 from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
 from .fibers import FiberSource
 from .fields import pack_fields
+from .layer_plan import LayerPlan
 from .maps import Residual, SpikeMap
-from .plan import LayerPlan
 
 __all__ = ["DESCRIPTOR_BYTES", "Places", "encode_descriptor", "layer_descriptor"]
 
@@ -60,7 +60,7 @@ def encode_descriptor(image: SpikeMap, places: Places) -> bytes:
     })
 
 
-def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, word_bytes: int) -> bytes:
+def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
     """Return the descriptor of a layer."""
     layer, order = plan.layer, plan.order
     name = layer.name
@@ -78,7 +78,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, word_bytes: in
         "blocks": order.blocks, "tiles": order.tiles,
         "chunks": sum(source.fiber_chunks for source in plan.sources),
         "weight_address": places.weights[name],
-        "weight_words": len(plan.weights.content) // word_bytes,
+        "weight_words": plan.weight_words,
         "channel_address": places.channels[name],
         "flags": {
             "stream_weights": int(plan.stream_weights), "combine": int(layer.input_bits > 0),
@@ -92,6 +92,8 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, word_bytes: in
             "gain": lif.gain, "shift": lif.shift, "decay_input": int(lif.decay_input),
             "soft_reset": int(lif.reset == "soft"),
         } if lif else {},
+        "weight_list": int(plan.weights.delta_bits is not None),
+        "delta_bits": plan.weights.delta_bits or 0,
         "out_bits": layer.out_bits if layer.output == "integers" else 0,
         "residual_in": residual_in.address if residual_in else 0,
         "residual_out": residual_out.address if residual_out else 0,

@@ -10,60 +10,20 @@ from ...models.golden.layer import PIXEL_BITS, IntegerLayer
 from ...models.golden.network import IntegerNetwork
 from ...models.golden.source import IMAGE
 from ...rtl.config import AcceleratorConfig
-from .blocks import Weights, choose_blocks
+from .blocks import choose_blocks, stays
 from .bounds import check_bounds
 from .chunks import ChunkFormat
 from .errors import CompileError
-from .fibers import FiberSource, fiber_weights, lay_source
+from .fibers import fiber_weights, lay_source
+from .layer_plan import LayerPlan
 from .maps import Residual, SpikeMap, TileOrder
+from .predict import predict_layer
 from .records import channel_records
+from .weights import weight_formats
 
-__all__ = ["LayerPlan", "NetworkPlan", "plan_network"]
+__all__ = ["NetworkPlan", "plan_network"]
 
 _TILE_LIMIT = 255  # of windows and members, fields of 8 bits
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerPlan:
-    """How one layer runs.
-
-    Attributes
-    ----------
-    layer : IntegerLayer
-    sources : tuple of FiberSource
-    passes : int
-        Lane passes of the input.
-    psum_range : tuple of int
-        Least and greatest psum of any input, with the bias or without.
-    weights : Weights
-        Fibers of all columns.
-    channels : bytes
-        Channel records.
-    order : TileOrder
-        Tiles and weight blocks.
-    stream_weights : bool
-        Whether the weights are fetched again for each tile.
-    map : SpikeMap or None
-        The output; None for a readout.
-    residual : Residual or None
-        Currents that are kept.
-    """
-
-    layer: IntegerLayer
-    sources: tuple[FiberSource, ...]
-    passes: int
-    psum_range: tuple[int, int]
-    weights: Weights
-    channels: bytes
-    order: TileOrder
-    stream_weights: bool
-    map: SpikeMap | None
-    residual: Residual | None
-
-    @property
-    def out_passes(self) -> int:
-        """Lane passes of the output."""
-        return self.map.passes if self.map else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,14 +100,15 @@ def _draft(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig) -> La
     out_passes = stored.passes if stored else 1
     for field, value in (("lane passes of the input", passes),
                          ("lane passes of the output", out_passes)):
-        if value > config.tppes:
-            raise CompileError(layer.name, field, f"at most {config.tppes}, the rows of a tile",
-                               value, f"set tppes={value} or higher")
-    weights = Weights.packed(fiber_weights(sources, config.chunk), config)
+        if value > config.tile_rows:
+            raise CompileError(layer.name, field, f"at most {config.tile_rows}, the rows of a tile",
+                               value, f"set tppes={-(-value // config.rows_per_pe)} or higher")
+    formats = weight_formats(fiber_weights(sources, config.chunk), config)
     multiplier, shift = layer.requantize or (np.zeros(layer.channels),) * 2
     threshold = np.zeros(layer.channels) if layer.threshold is None else layer.threshold
     return LayerPlan(
-        layer=layer, sources=sources, passes=passes, psum_range=psum_range, weights=weights,
+        layer=layer, sources=sources, passes=passes, psum_range=psum_range, formats=formats,
+        weights=formats[0],
         channels=channel_records(*(np.asarray(x, dtype=np.int64)
                                    for x in (layer.bias, threshold, multiplier, shift))),
         order=_tiles(layer, passes, out_passes, config), stream_weights=False, map=stored,
@@ -159,11 +120,11 @@ def _tiles(layer: IntegerLayer, passes: int, out_passes: int, config: Accelerato
     """Return the largest tiles that hold whole windows, else parts of a window."""
     _, height, width = layer.outputs
     members = layer.pool ** 2
-    windows = config.tppes // (members * passes)
+    windows = config.tile_rows // (members * passes)
     if windows and members <= _TILE_LIMIT:
-        windows = min(windows, config.tppes // out_passes, height * width, _TILE_LIMIT)
+        windows = min(windows, config.tile_rows // out_passes, height * width, _TILE_LIMIT)
     else:
-        windows, members = 1, min(config.tppes // passes, members, _TILE_LIMIT)
+        windows, members = 1, min(config.tile_rows // passes, members, _TILE_LIMIT)
     return TileOrder(
         columns=layer.channels, block_columns=layer.channels, height=height, width=width,
         pool=layer.pool, windows_per_tile=windows, members_per_tile=members)
@@ -188,15 +149,23 @@ def _arrange(group: list[LayerPlan], config: AcceleratorConfig) -> list[LayerPla
     orders = [msgspec.structs.replace(plan.order, members_per_tile=members,
                               windows_per_tile=windows if members == plan.order.pool ** 2 else 1)
               for plan in group]
-    block_columns, streamed = choose_blocks(
-        [(plan.layer.name, plan.weights, order.tiles)
-         for plan, order in zip(group, orders, strict=True)], config)
+    block_columns = choose_blocks([(plan.layer.name, plan.formats, order.tiles)
+                                   for plan, order in zip(group, orders, strict=True)], config)
     planned = []
-    for plan, order, stream in zip(group, orders, streamed, strict=True):
+    for plan, order in zip(group, orders, strict=True):
         order = msgspec.structs.replace(order, block_columns=block_columns)
         residual = None
         if plan.layer.keep_residual:
             words = -(-order.neurons * config.residual_bits // config.memory_bits)
             residual = Residual(order=order, slot_bits=config.residual_bits, words=words)
-        planned.append(replace(plan, order=order, stream_weights=stream, residual=residual))
+        planned.append(_choose_format(replace(plan, order=order, residual=residual), config))
     return planned
+
+
+def _choose_format(plan: LayerPlan, config: AcceleratorConfig) -> LayerPlan:
+    """Return the plan with the weights in the format of the fewest cycles, then words."""
+    order = plan.order
+    ways = [replace(plan, weights=weights, stream_weights=not stays(
+        weights, order.tiles, order.block_columns, config)) for weights in plan.formats]
+    legal = [way for way in ways if order.blocks == 1 or not way.stream_weights]
+    return min(legal, key=lambda way: (predict_layer(way, config), way.weight_words))

@@ -7,8 +7,8 @@ import numpy as np
 
 from ...rtl.config import AcceleratorConfig
 from .chunks import ChunkFormat
+from .layer_plan import LayerPlan
 from .maps import SpikeMap
-from .plan import LayerPlan
 
 __all__ = ["ASSUMED_DENSITY", "predict_encode", "predict_layer"]
 
@@ -62,14 +62,6 @@ def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
                   density: float = ASSUMED_DENSITY) -> int:
     """Return the cycles of a layer.
 
-    Tiles overlap, so the slowest of these sets the pace, each in cycles of a tile:
-
-    - join: each chunk of each column takes 1 cycle or one for each expected match, whichever
-      is more; with a laggy prefix sum, a chunk with a match takes at least its cycles;
-    - rows: a word of bitmask or spikes a cycle, for all rows of the tile;
-    - output: one neuron a cycle;
-    - weights, if they are streamed: one word a cycle.
-
     Parameters
     ----------
     plan : LayerPlan
@@ -77,20 +69,68 @@ def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
     density : float
         Share of lane words that are not silent, 0..1.
     """
+    cycles = (_lookup_cycles if config.looks_up else _join_cycles)(plan, config, density)
+    return int(_FIXED_CYCLES + cycles)
+
+
+def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the cycles of a layer whose fibers are joined.
+
+    Tiles overlap, so the slowest of these sets the pace, each in cycles of a tile:
+
+    - join: each chunk of each column takes 1 cycle or one for each expected match, whichever
+      is more; with a laggy prefix sum, a chunk with a match takes at least its cycles;
+    - rows: a word of bitmask or spikes a cycle, for all rows of the tile;
+    - output: one neuron a cycle;
+    - weights, if they are streamed: one word a cycle.
+    """
     order = plan.order
-    rows = order.windows_per_tile * order.members_per_tile * plan.passes
-    matches = plan.weights.counts * density
-    chunk_cycles = np.maximum(1, matches)
+    chunk_cycles = np.maximum(1, plan.weights.counts * density)
     if config.inner_join == "fast_laggy":
         busy = 1 - (1 - density) ** plan.weights.counts  # chance of any match
         chunk_cycles = np.maximum(chunk_cycles, busy * config.chunk / config.laggy_adders)
     join = float(chunk_cycles.sum())
-    fetch = sum(_slot_words(source, config, density) for source in plan.sources) * rows
-    output = rows * order.columns
-    words = len(plan.weights.content) * 8 // config.memory_bits
-    streamed = words if plan.stream_weights else 0
+    fetch = _row_words(plan, config, density) * plan.tile_rows
+    output = plan.tile_rows * order.columns
+    streamed = plan.weight_words if plan.stream_weights else 0
     tile = max(join / order.blocks, fetch, output / order.blocks, streamed)
-    return int(_FIXED_CYCLES + words + order.blocks * order.tiles * tile)
+    return plan.weight_words + order.blocks * order.tiles * tile
+
+
+def _lookup_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the cycles of a layer whose weights are looked up.
+
+    The rows of the first tile, or the first weights if they take longer, come before all else.
+    Then the slowest of these sets the pace, each in cycles of all tiles:
+
+    - elements: a beat of weights takes 1 cycle, and so does each hit, a weight that meets a
+      spike of a row (``scan``) or of any row of the tile (``bcast``);
+    - rows: they come one after another, a word a cycle; a chunk is expanded, V positions of each
+      bank a cycle, and takes one cycle more;
+    - output: one neuron a cycle;
+    - memory: a word a cycle of all that is read.
+    """
+    order, weights = plan.order, plan.weights
+    rows = order.height * order.width * order.pool ** 2 * plan.passes
+    words = _row_words(plan, config, density)
+    chunks = weights.counts.shape[1]
+    row = max(words, chunks * (config.chunk_beats // config.probes + 1))
+    first = min(rows, plan.tile_rows) * row
+    nonzero = int(weights.counts.sum())
+    if config.pe == "scan":
+        hits = nonzero * density * -(-plan.tile_rows // config.tppes)
+    else:
+        hits = nonzero * (1 - (1 - density) ** plan.tile_rows)
+    elements = order.tiles * max(int(weights.column_beats.sum()), hits)
+    fetches = order.tiles if plan.stream_weights else 1
+    memory = order.blocks * rows * words + fetches * plan.weight_words
+    return (max(first, plan.weight_words / order.blocks)
+            + max(elements, order.blocks * rows * row - first, rows * order.columns, memory))
+
+
+def _row_words(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the words of bitmasks and spikes that a row fetches."""
+    return sum(_slot_words(source, config, density) for source in plan.sources)
 
 
 def _slot_words(fiber, config: AcceleratorConfig, density: float) -> float:

@@ -35,7 +35,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     residual : Residual or None
         Currents that it keeps.
     weights : tuple of int
-        First word and words of its weight fibers; (0, 0) where the image is encoded.
+        First word and words of its weights; (0, 0) where the image is encoded.
+    delta_bits : int or None
+        Bits of a delta of its weight lists; None if the weights are fibers with bitmasks.
     stream_weights : bool
         Whether the weights are fetched again for each tile.
     blocks, tiles : int
@@ -49,6 +51,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     map: SpikeMap | None = None
     residual: Residual | None = None
     weights: tuple[int, int] = (0, 0)
+    delta_bits: int | None = None
     stream_weights: bool = False
     blocks: int = 1
     tiles: int = 1

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from .compile import assemble
 from .errors import CompileError
-from .plan import LayerPlan, NetworkPlan
+from .layer_plan import LayerPlan
+from .plan import NetworkPlan
 from .predict import predict_encode, predict_layer
 
 __all__ = ["check_report", "check_table"]
@@ -42,23 +43,23 @@ def check_report(plan: NetworkPlan, images: int = 1) -> dict[str, Any]:
 
 def check_table(report: dict[str, Any]) -> Table:
     """Return the report as a table; cycles are predictions, not measurements."""
-    table = Table(title=report["network"], box=box.SIMPLE, padding=(0, 1, 0, 0),
-                  caption="input: spikes, or bit planes in lane passes; psum bits: needed/built; "
-                          "cycles: predicted, not measured")
-    for name in ("layer", "input", "weights"):
+    table = Table(title=report["network"], box=box.SIMPLE, padding=0,
+                  caption="input: spikes, or bit planes in lane passes; format: a bitmask, or a "
+                          "list with so many bits of a delta; psum bits: needed/built; cycles: "
+                          "predicted, not measured")
+    for name in ("layer", "input", "weights", "format"):
         table.add_column(name)
-    for name in ("tiles", "psum bits", "weight bytes", "map bytes", "zeros",
-                 "cycles"):
+    for name in ("words", "tiles", "psum bits", "map bytes", "zeros", "cycles"):
         table.add_column(name, justify="right")
     for layer in report["layers"]:
         if "refused" in layer:
             table.add_row(layer["name"], "[red]refused[/red]")
             continue
         table.add_row(
-            layer["name"], layer["inputs"], layer["way"], f"{layer['tiles']:,}",
-            f"{layer['psum_bits']}/{layer['psum_limit']}", f"{layer['weight_bytes']:,}",
-            f"{layer['map_bytes']:,}", f"{layer['sparsity']:.1%}",
-            f"{layer['predicted_cycles']:,}")
+            layer["name"], layer["inputs"], layer["way"], _format(layer["delta_bits"]),
+            f"{layer['weight_words']:,}", f"{layer['tiles']:,}",
+            f"{layer['psum_bits']}/{layer['psum_limit']}", f"{layer['map_bytes']:,}",
+            f"{layer['sparsity']:.1%}", f"{layer['predicted_cycles']:,}")
     return table
 
 
@@ -82,7 +83,8 @@ def _layer_entry(layer, plan: NetworkPlan, refusals: list[dict[str, Any]]) -> di
         "psum_bits": max((high if high >= 0 else ~high).bit_length(),
                          (low if low >= 0 else ~low).bit_length()) + 1,
         "psum_limit": plan.config.psum_bits, "psum_range": [low, high],
-        "weight_bytes": len(planned.weights.content),
+        "delta_bits": planned.weights.delta_bits, "weight_words": planned.weight_words,
+        "weight_bytes": planned.weight_words * plan.config.memory_bits // 8,
         "map_bytes": (planned.map.words if planned.map else 0) * plan.config.memory_bits // 8,
         "sparsity": layer.sparsity,
         "predicted_cycles": predict_layer(planned, plan.config),
@@ -91,6 +93,10 @@ def _layer_entry(layer, plan: NetworkPlan, refusals: list[dict[str, Any]]) -> di
 
 def _inputs(plan: LayerPlan) -> str:
     return f"bits x{plan.passes}" if plan.layer.input_bits else "spikes"
+
+
+def _format(delta_bits: int | None) -> str:
+    return "bitmask" if delta_bits is None else f"list {delta_bits}"
 
 
 def _way(plan: LayerPlan) -> str:

@@ -189,5 +189,6 @@ class RegisterFile:
         for index, value in enumerate(self.config.as_dict().values()):
             fixed[0x100 + 4 * index] = (
                 value if isinstance(value, int)
-                else {"fast_fast": 0, "fast_laggy": 1, "axi": 0, "on_chip": 1}[value])
+                else {"fast_fast": 0, "fast_laggy": 1, "loas": 0, "scan": 1, "bcast": 2, "axi": 0,
+                      "on_chip": 1}[value])
         return fixed

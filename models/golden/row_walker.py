@@ -54,14 +54,14 @@ class Tile:
     slots: tuple[int, int] | None
 
 
-def walk(layer: Mapping[str, Any], tppes: int, chunk: int, max_chunks: int) -> list[Tile]:
+def walk(layer: Mapping[str, Any], tile_rows: int, chunk: int, max_chunks: int) -> list[Tile]:
     """Return the tiles of a layer, block after block.
 
     Parameters
     ----------
     layer : Mapping
         The fields of a layer's descriptor by name; ``sources`` is a sequence of such mappings.
-    tppes : int
+    tile_rows : int
         ``P``.
     chunk : int
         ``C``.
@@ -90,8 +90,8 @@ def walk(layer: Mapping[str, Any], tppes: int, chunk: int, max_chunks: int) -> l
                          for window in windows for member in members]
             rows = [(y, x, one) for y, x in positions for one in range(layer["passes"])]
             for name, count in (("rows of a tile", len(rows)), ("slots of a tile", outputs)):
-                if count > tppes and (count == len(rows) or layer["mode"] != _READOUT):
-                    raise GoldenError(f"{name} must be at most {tppes}, not {count}")
+                if count > tile_rows and (count == len(rows) or layer["mode"] != _READOUT):
+                    raise GoldenError(f"{name} must be at most {tile_rows}, not {count}")
             address = (layer["out_address"] + block * layer["out_block_pitch"]
                        + first // layer["windows_per_tile"] * layer["out_tile_pitch"])
             tiles.append(Tile(

@@ -2,6 +2,7 @@
 """Weight loader: from the words of a layer's weights to the columns as its tiles take them."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 
@@ -9,8 +10,12 @@ from ...rtl.config import AcceleratorConfig
 from .chunk_slot import read_chunk
 from .errors import GoldenError
 from .fiber import Fiber
+from .list_words import read_lists
+from .weight_list import Column
 
-__all__ = ["loaded_columns"]
+__all__ = ["loaded_columns", "loaded_lists"]
+
+_Item = TypeVar("_Item")
 
 
 def loaded_columns(words: Sequence[int], columns: int, block_columns: int, chunks: int,
@@ -54,8 +59,39 @@ def loaded_columns(words: Sequence[int], columns: int, block_columns: int, chunk
             rest = rest[used:]
         fibers.append(Fiber(torch.tensor(masks, dtype=torch.bool), torch.tensor(offsets),
                             torch.tensor(values, dtype=torch.int64), chunks * config.chunk))
+    _check_end(words, rest)
+    return _in_turn([fibers[first:first + block_columns]
+                     for first in range(0, columns, block_columns)], tiles)
+
+
+def loaded_lists(words: Sequence[int], columns: int, block_columns: int, delta_bits: int,
+                 tiles: int, config: AcceleratorConfig) -> list[tuple[Column, bool]]:
+    """Return the columns of weight lists in the order in which the tiles of a layer take them.
+
+    Parameters
+    ----------
+    words : Sequence[int]
+        Weight lists of all blocks.
+    delta_bits : int
+        Bits of their deltas.
+
+    The rest is as for `loaded_columns`.
+    """
+    blocks, rest = [], list(words)
+    for first in range(0, columns, block_columns):
+        block, used = read_lists(rest, min(block_columns, columns - first), delta_bits, config)
+        blocks.append(block)
+        rest = rest[used:]
+    _check_end(words, rest)
+    return _in_turn(blocks, tiles)
+
+
+def _check_end(words: Sequence[int], rest: Sequence[int]) -> None:
     if rest:
         raise GoldenError(f"words must be {len(words) - len(rest)}, not {len(words)}")
-    blocks = [fibers[first:first + block_columns] for first in range(0, columns, block_columns)]
-    return [(fiber, place == len(block) - 1) for block in blocks for _ in range(tiles)
-            for place, fiber in enumerate(block)]
+
+
+def _in_turn(blocks: Sequence[Sequence[_Item]], tiles: int) -> list[tuple[_Item, bool]]:
+    """Return each block once for each tile, and for each column whether it is its last one."""
+    return [(column, place == len(block) - 1) for block in blocks for _ in range(tiles)
+            for place, column in enumerate(block)]

@@ -28,7 +28,7 @@ def tile_layout(config: FTPConfig) -> data.StructLayout:
         Treat output words with fewer than two spikes as silent (LoAS, fine-tuned mode).
     """
     return data.StructLayout({
-        "rows": range(config.tppes + 1),
+        "rows": range(config.tile_rows + 1),
         "emit_psums": unsigned(1),
         "emit_spikes": unsigned(1),
         "lif": lif_layout(),
@@ -52,7 +52,7 @@ def array_row_layout(config: FTPConfig) -> data.StructLayout:
     row : range(P)
         TPPE that the fiber is for; counts in every beat.
     """
-    return beat_layout(config, unsigned(config.timesteps), row=index_range(config.tppes))
+    return beat_layout(config, unsigned(config.timesteps), row=index_range(config.tile_rows))
 
 
 def array_psums_layout(config: FTPConfig) -> data.StructLayout:
@@ -69,7 +69,7 @@ def array_psums_layout(config: FTPConfig) -> data.StructLayout:
     """
     return data.StructLayout({
         "psums": psums_layout(config),
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
         "last": unsigned(1),
     })
 
@@ -98,7 +98,7 @@ def array_result_layout(config: FTPConfig, tile_shape: data.StructLayout) -> dat
     """
     return data.StructLayout({
         "psums": psums_layout(config),
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
         "column_end": unsigned(1),
         "last": unsigned(1),
         "tile": tile_shape,

@@ -31,7 +31,7 @@ def compressor_input_layout(config: FTPConfig) -> data.StructLayout:
     """
     return data.StructLayout({
         "words": data.ArrayLayout(unsigned(config.timesteps), config.beat_values),
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
         "last": unsigned(1),
         "drop_single": unsigned(1),
     })
@@ -57,7 +57,7 @@ def fiber_layout(config: FTPConfig) -> data.StructLayout:
     """
     return beat_layout(
         config, unsigned(config.timesteps),
-        offset=offset_range(config), row=index_range(config.tppes),
+        offset=offset_range(config), row=index_range(config.tile_rows),
     )
 
 
@@ -106,11 +106,12 @@ class Compressor(wiring.Component):
         mask = Signal(self.config.chunk)
         packed = Signal.like(self.o.p.values)  # words of a beat under construction, else zero
         count = Signal(range(self.config.chunk + 1))
-        row = Signal(index_range(self.config.tppes))
+        row = Signal(index_range(self.config.tile_rows))
         last = Signal()
         ending = Signal()  # the chunk is complete, its last beat comes next
         offsets = Array(
-            Signal(offset_range(self.config), name=f"offset_{k}") for k in range(self.config.tppes)
+            Signal(offset_range(self.config), name=f"offset_{k}")
+            for k in range(self.config.tile_rows)
         )
 
         kept, used = Signal(self.config.beat_values), Signal(self.config.beat_values)

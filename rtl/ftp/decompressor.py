@@ -27,7 +27,7 @@ def decompressor_output_layout(config: FTPConfig) -> data.StructLayout:
     """
     return data.StructLayout({
         "word": unsigned(config.timesteps),
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
         "last": unsigned(1),
     })
 
@@ -89,7 +89,7 @@ class Decompressor(wiring.Component):
             "mask": unsigned(self.config.chunk),
             "last": unsigned(1),
             "offset": offset_range(self.config),
-            "row": index_range(self.config.tppes),
+            "row": index_range(self.config.tile_rows),
             "beats": range(self.config.chunk_beats + 1),
         })
 
@@ -130,7 +130,7 @@ class Decompressor(wiring.Component):
         position = Signal(range(config.chunk))
         used = Signal(range(config.chunk + 1))  # words of the chunk so far
         offsets = Array(
-            Signal(offset_range(config), name=f"offset_{k}") for k in range(config.tppes)
+            Signal(offset_range(config), name=f"offset_{k}") for k in range(config.tile_rows)
         )
         hit, place_valid = Signal(), Signal()
         place = Signal(index_range(config.beat_values))

@@ -118,7 +118,7 @@ def place_layout(config: FTPConfig) -> data.StructLayout:
         The compressor shall drop words with fewer than two spikes.
     """
     return data.StructLayout({
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
         "column_end": unsigned(1),
         "last": unsigned(1),
         "drop_single": unsigned(1),

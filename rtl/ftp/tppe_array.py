@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TPPE array: rows side by side, weights broadcast, results gathered in one stream."""
+"""TPPE array: rows side by side, weights broadcast, results gathered in one stream or more."""
+
+import dataclasses
+from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from ..config import FTPConfig
+from ..config import ConfigError, FTPConfig
 from ..shared_module import instantiate
+from ..stream_queue import StreamQueue
 from .accumulator import output_layout
 from .activity_counters import ActivityCounters, counters_layout
 from .array_layouts import array_error_layout, array_result_layout, array_row_layout
@@ -17,13 +20,16 @@ from .tppe import TPPE, Activity
 
 __all__ = ["TPPEArray"]
 
+_TILES = 4  # tiles that wait for columns, and for results
+
 
 class TPPEArray(wiring.Component):
     """Multiply a tile of spikes with a weight matrix (LoAS, MICRO 2024).
 
     A tile has up to ``P`` rows. Its spike fibers are loaded one after another on ``i_row``, those
     of the next tile while this one is computed; its weight fibers come once on ``i_column`` and
-    go to all rows. Results are gathered in order of column, then row.
+    go to all rows. Results are gathered in order of column, then row; with several lanes each has
+    those of ``P / lanes`` rows, and a lane without a row in the tile gives nothing.
 
     Same result as ``spikeloom.models.golden.ftp_array.ftp_matmul``.
 
@@ -31,7 +37,8 @@ class TPPEArray(wiring.Component):
     attribute ``shared``.
 
     Latency: that of `TPPE`, then 1 cycle.
-    Throughput: `P` times that of `TPPE`, at most 1 output neuron (all timesteps) per cycle.
+    Throughput: `P` times that of `TPPE`, at most 1 output neuron (all timesteps) per cycle and
+    lane.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
     Reset: synchronous; forgets everything and clears ``error`` and ``counters``.
 
@@ -41,6 +48,13 @@ class TPPEArray(wiring.Component):
     tile_shape : data.StructLayout
         Description of a tile; its field ``rows`` is what the array needs, 1..P, and all of it
         travels along to the results.
+    lanes : int
+        Streams of results; divides ``P``. Without it ``o`` is a single stream, not an array.
+
+    Raises
+    ------
+    ConfigError
+        ``lanes`` does not divide ``P``.
 
     Members
     -------
@@ -51,7 +65,8 @@ class TPPEArray(wiring.Component):
     i_column : In(stream.Signature(column_beat_layout(config)))
         Weight fibers; the last one of a tile is ``final``.
     o : Out(stream.Signature(array_result_layout(config, tile_shape)))
-        Psums of each row and column.
+        Psums of each row and column. One of ``lanes`` counts its rows from its first one: the
+        layout is that of an array of ``P / lanes`` rows.
     i_busy : In(1)
         Results are at work behind the array: it still counts as busy.
     busy : Out(1)
@@ -68,22 +83,28 @@ class TPPEArray(wiring.Component):
     i_tile: stream.Interface
     i_row: stream.Interface
     i_column: stream.Interface
-    o: stream.Interface
+    o: Any
     i_busy: Signal
     busy: Signal
     error: data.View
     counters: data.View
     clear: Signal
 
-    def __init__(self, config: FTPConfig, tile_shape: data.StructLayout):
+    def __init__(self, config: FTPConfig, tile_shape: data.StructLayout, lanes: int = 0):
+        if lanes and config.tppes % lanes:
+            raise ConfigError(f"lanes must divide tppes ({config.tppes}), not be {lanes}")
         self.config = config
         self.tile_shape = tile_shape
+        self.lanes = lanes
+        self.lane_rows = config.tppes // (lanes or 1)
         self.shared = {"tppe": TPPE(config)}
+        result = Out(stream.Signature(array_result_layout(
+            dataclasses.replace(config, tppes=self.lane_rows), tile_shape)))
         super().__init__({
             "i_tile": In(stream.Signature(tile_shape)),
             "i_row": In(stream.Signature(array_row_layout(config))),
             "i_column": In(stream.Signature(column_beat_layout(config))),
-            "o": Out(stream.Signature(array_result_layout(config, tile_shape))),
+            "o": result.array(lanes) if lanes else result,
             "i_busy": In(1),
             "busy": Out(1),
             "error": Out(array_error_layout()),
@@ -102,39 +123,42 @@ class TPPEArray(wiring.Component):
         for name in ("row_overflow", "column_overflow", "length_mismatch"):
             m.d.comb += self.error[name].eq(Cat(tppe.error[name] for tppe in tppes).any())
 
-        column_rows, gather_tile, held = self._queue_tiles(m, stop)
+        columns, tiles = self._queue_tiles(m, stop)
         self._load_rows(m, tppes, stop)
-        active = self._broadcast(m, tppes, column_rows, stop)
-        self._gather(m, tppes, gather_tile)
-        m.d.comb += self.busy.eq(held | self.o.valid | self.i_busy)
+        active = self._broadcast(m, tppes, columns.o, stop)
+        outputs = self.o if isinstance(self.o, list) else [self.o]
+        for lane, (queue, output) in enumerate(zip(tiles, outputs, strict=True)):
+            self._gather(m, tppes, lane * self.lane_rows, queue.o, output)
+        m.d.comb += self.busy.eq(
+            Cat((queue.busy for queue in tiles), (output.valid for output in outputs)).any()
+            | self.i_busy)
         self._count(m, tppes, active)
         return m
 
-    def _queue_tiles(self, m: Module, stop):
-        """Queue each tile's rows for columns, all of it for results; return if one is held."""
-        rows = self.i_tile.p.rows
-        queued = {"column": rows, "gather": self.i_tile.p.as_value()}
-        fifos = [SyncFIFOBuffered(width=len(value), depth=4) for value in queued.values()]
+    def _queue_tiles(self, m: Module, stop) -> tuple[StreamQueue, list[StreamQueue]]:
+        """Queue each tile's rows for columns, all of it for the lanes that have a row in it."""
+        tile = self.i_tile
+        m.submodules.column_tiles = columns = StreamQueue(tile.p.rows.shape(), _TILES)
+        tiles = []
+        for first in range(0, self.config.tppes, self.lane_rows):
+            m.submodules[f"gather_tiles_{first}"] = queue = StreamQueue(self.tile_shape, _TILES)
+            tiles.append(queue)
         legal, take = Signal(), Signal()
         m.d.comb += [
-            legal.eq((1 << rows)[1:self.config.tppes + 1].any()),
-            self.i_tile.ready.eq(fifos[0].w_rdy & fifos[1].w_rdy & ~stop),
-            take.eq(self.i_tile.valid & self.i_tile.ready),
+            legal.eq((1 << tile.p.rows)[1:self.config.tppes + 1].any()),
+            tile.ready.eq(columns.i.ready & Cat(queue.i.ready for queue in tiles).all() & ~stop),
+            take.eq(tile.valid & tile.ready & legal),
+            columns.i.payload.eq(tile.p.rows),
+            columns.i.valid.eq(take),
         ]
-        with m.If(take & ~legal):
-            m.d.sync += self.error.tile_rows.eq(1)
-        streams = []
-        for (name, value), fifo, shape in zip(queued.items(), fifos, (rows.shape(),
-                                              self.tile_shape), strict=True):
-            m.submodules[f"{name}_tiles"] = fifo
-            queue = stream.Signature(shape).create(path=(name,))
+        for lane, queue in enumerate(tiles):
             m.d.comb += [
-                fifo.w_data.eq(value), fifo.w_en.eq(take & legal),
-                queue.payload.eq(fifo.r_data), queue.valid.eq(fifo.r_rdy),
-                fifo.r_en.eq(queue.ready),
+                queue.i.payload.eq(tile.payload),
+                queue.i.valid.eq(take & (tile.p.rows > lane * self.lane_rows)),
             ]
-            streams.append(queue)
-        return *streams, fifos[1].w_level.any()
+        with m.If(tile.valid & tile.ready & ~legal):
+            m.d.sync += self.error.tile_rows.eq(1)
+        return columns, tiles
 
     def _load_rows(self, m: Module, tppes: list, stop) -> None:
         """Hand each spike fiber to its TPPE."""
@@ -170,33 +194,37 @@ class TPPEArray(wiring.Component):
             ]
         return active
 
-    def _gather(self, m: Module, tppes: list, tile: stream.Interface) -> None:
-        """Take the results in order of column, then row."""
-        row = Signal(index_range(len(tppes)))
-        column_end, flow, take = Signal(), Signal(), Signal()
-        result, result_valid = Signal(output_layout(self.config)), Signal()
+    def _gather(self, m: Module, tppes: list, first: int, tile: stream.Interface,
+                output: stream.Interface) -> None:
+        """Take the results of a lane, whose rows begin with ``first``, by column, then row."""
+        sources = tppes[first:first + self.lane_rows]
+        row = Signal(index_range(self.lane_rows), name=f"row_{first}")
+        column_end, flow, take = (Signal(name=f"{name}_{first}")
+                                  for name in ("column_end", "flow", "take"))
+        result = Signal(output_layout(self.config), name=f"result_{first}")
+        result_valid = Signal(name=f"result_valid_{first}")
         with m.Switch(row):
-            for index, tppe in enumerate(tppes):
-                with m.Case(index) if index < len(tppes) - 1 else m.Default():
+            for index, tppe in enumerate(sources):
+                with m.Case(index) if index < len(sources) - 1 else m.Default():
                     m.d.comb += [result.eq(tppe.o.payload), result_valid.eq(tppe.o.valid)]
         m.d.comb += [
-            column_end.eq(row + 1 == tile.p.rows),
-            flow.eq(~self.o.valid | self.o.ready),
+            column_end.eq((row == self.lane_rows - 1) | (row + first + 1 == tile.p.rows)),
+            flow.eq(~output.valid | output.ready),
             take.eq(tile.valid & flow & result_valid),
             tile.ready.eq(take & column_end & result.final),
         ]
-        for index, tppe in enumerate(tppes):
+        for index, tppe in enumerate(sources):
             m.d.comb += tppe.o.ready.eq(take & (1 << row)[index])
         with m.If(flow):
-            m.d.sync += self.o.valid.eq(take)
+            m.d.sync += output.valid.eq(take)
         with m.If(take):
             m.d.sync += [
                 row.eq(Mux(column_end, 0, row + 1)),
-                self.o.p.psums.eq(result.psums),
-                self.o.p.row.eq(row),
-                self.o.p.column_end.eq(column_end),
-                self.o.p.last.eq(result.final),
-                self.o.p.tile.eq(tile.payload),
+                output.p.psums.eq(result.psums),
+                output.p.row.eq(row),
+                output.p.column_end.eq(column_end),
+                output.p.last.eq(result.final),
+                output.p.tile.eq(tile.payload),
             ]
 
     def _count(self, m: Module, tppes: list, active) -> None:

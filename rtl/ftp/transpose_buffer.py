@@ -57,7 +57,7 @@ class TransposeBuffer(wiring.Component):
         slices = Memory(shape=self.o.p.words.shape(), depth=2 * self._block, init=[])
         m.submodules.slices = slices
         block_layout = data.StructLayout({
-            "rows": unsigned(self.config.tppes),  # still to be sent
+            "rows": unsigned(self.config.tile_rows),  # still to be sent
             "last_column": range(self.config.chunk),
             "last": unsigned(1),
             "drop_single": unsigned(1),
@@ -72,7 +72,7 @@ class TransposeBuffer(wiring.Component):
     @property
     def _block(self) -> int:
         """Slices of a block."""
-        return self.config.tppes * self.config.chunk_beats
+        return self.config.tile_rows * self.config.chunk_beats
 
     def _address(self, bank, row, index):
         """Return the address of a slice."""
@@ -119,7 +119,7 @@ class TransposeBuffer(wiring.Component):
     def _send(self, m: Module, read, blocks, full, release) -> None:
         """Add the side that reads a complete block row by row."""
         bank, index = Signal(), Signal(index_range(self.config.chunk_beats))
-        rows, rest = Signal(self.config.tppes), Signal(self.config.tppes)
+        rows, rest = Signal(self.config.tile_rows), Signal(self.config.tile_rows)
         filled = Signal(self.config.beat_values)  # lanes of the slice that have a column
         flow, step, row_done = Signal(), Signal(), Signal()
         block = blocks[bank]

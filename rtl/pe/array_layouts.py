@@ -17,7 +17,8 @@ __all__ = ["element_array_error_layout", "element_counters_layout", "lane_config
 
 def lane_config(config: ArrayConfig) -> ArrayConfig:
     """Return the parameters of an output lane, where ``P`` is its number of rows."""
-    return dataclasses.replace(config, tppes=config.lane_rows, output_lanes=1, weight_streams=1)
+    return dataclasses.replace(config, tppes=config.lane_rows, rows_per_pe=1, output_lanes=1,
+                               weight_streams=1)
 
 
 def spiking_tile_layout(config: ArrayConfig) -> data.StructLayout:
@@ -25,7 +26,7 @@ def spiking_tile_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    used : unsigned(rows)
+    used : unsigned(tile_rows)
         Bit p * r + j: row j of element p is in the tile.
     groups : index_range(weight_streams.bit_length())
         Logarithm of the number of groups, ``G``: weight stream g feeds ``P / G`` elements, those
@@ -40,7 +41,7 @@ def spiking_tile_layout(config: ArrayConfig) -> data.StructLayout:
         Treat output words with fewer than two spikes as silent (LoAS, fine-tuned mode).
     """
     return data.StructLayout({
-        "used": unsigned(config.rows),
+        "used": unsigned(config.tile_rows),
         "groups": index_range(config.weight_streams.bit_length()),
         "emit_psums": unsigned(1),
         "emit_spikes": unsigned(1),

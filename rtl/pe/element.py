@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Element that looks the weights of a column up in its rows."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -12,6 +14,8 @@ from ..ftp.tppe import Activity
 from .hit_accumulator import HitAccumulator
 from .hit_queue import HitQueue
 from .layouts import list_beat_layout, result_layout, tile_rows_layout
+from .line_expander import line_layout
+from .line_store import LineStore
 from .row_store import RowStore
 
 __all__ = ["Element", "element_error_layout"]
@@ -58,6 +62,9 @@ class Element(wiring.Component):
     Parameters
     ----------
     config : ArrayConfig
+    lines : bool
+        Rows come expanded, one after another: in place of ``i_row`` there is a stream ``i_line``
+        of `line_layout`. Each tile then has a row, and there is no ``row_overflow``.
 
     Members
     -------
@@ -82,6 +89,7 @@ class Element(wiring.Component):
 
     i_tile: stream.Interface
     i_row: list[stream.Interface]
+    i_line: stream.Interface
     i_weights: stream.Interface
     o: stream.Interface
     live: Signal
@@ -89,12 +97,13 @@ class Element(wiring.Component):
     activity: Signal
     error: data.View
 
-    def __init__(self, config: ArrayConfig):
-        self.config = config
+    def __init__(self, config: ArrayConfig, lines: bool = False):
+        self.config, self.lines = config, lines
         row = stream.Signature(row_beat_layout(config))
         super().__init__({
             "i_tile": In(stream.Signature(tile_rows_layout(config))),
-            "i_row": In(row).array(config.rows_per_pe),
+            **({"i_line": In(stream.Signature(line_layout(config)))} if lines else
+               {"i_row": In(row).array(config.rows_per_pe)}),
             "i_weights": In(stream.Signature(list_beat_layout(config))),
             "o": Out(stream.Signature(result_layout(config))),
             "live": Out(config.probes),
@@ -105,14 +114,12 @@ class Element(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.store = store = RowStore(self.config)
+        m.submodules.store = store = self._store(m)
         m.submodules.queue = queue = HitQueue(self.config)
         m.submodules.accumulator = accumulator = HitAccumulator(self.config)
         # a tile's rows wait here until its first column is summed up
         m.submodules.tiles = tiles = SyncFIFO(width=self.config.rows_per_pe, depth=4)
         connect(m, flipped(self.i_tile), store.i_tile)
-        for row, port in zip(self.i_row, store.i_row, strict=True):
-            connect(m, flipped(row), port)
         connect(m, queue.o, accumulator.i)
         connect(m, accumulator.o, flipped(self.o))
 
@@ -136,7 +143,19 @@ class Element(wiring.Component):
         self._tell(m, store, accumulator, take, valid)
         return m
 
-    def _look_up(self, m: Module, store: RowStore, queue: HitQueue, take) -> Signal:
+    def _store(self, m: Module) -> Any:
+        """Return what keeps the rows, connected to them."""
+        if self.lines:
+            lines = LineStore(self.config)
+            connect(m, flipped(self.i_line), lines.i_line)
+            return lines
+        store = RowStore(self.config)
+        for row, port in zip(self.i_row, store.i_row, strict=True):
+            connect(m, flipped(row), port)
+        m.d.comb += self.error.row_overflow.eq(store.row_overflow)
+        return store
+
+    def _look_up(self, m: Module, store, queue: HitQueue, take) -> Signal:
         """Send a beat along with its places, 2 cycles to the queues; never wait on the way.
 
         So the elements of a group, which take the same beats in the same cycle, agree on them.
@@ -173,12 +192,9 @@ class Element(wiring.Component):
         ]
         return stages[0].valid
 
-    def _tell(self, m: Module, store: RowStore, accumulator: HitAccumulator, take, valid) -> None:
+    def _tell(self, m: Module, store, accumulator: HitAccumulator, take, valid) -> None:
         """Report errors and activity."""
-        m.d.comb += [
-            self.error.row_overflow.eq(store.row_overflow),
-            self.error.length_mismatch.eq(store.length_mismatch),
-        ]
+        m.d.comb += self.error.length_mismatch.eq(store.length_mismatch)
         with m.If(take & (valid & store.beyond).any()):
             m.d.sync += self.error.place_overflow.eq(1)
         with m.If(accumulator.i.valid):

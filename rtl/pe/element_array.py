@@ -24,6 +24,7 @@ from .array_layouts import (
 )
 from .element import Element
 from .layouts import list_beat_layout
+from .line_expander import line_layout
 from .result_gatherer import ResultGatherer
 
 __all__ = ["ElementArray"]
@@ -57,12 +58,15 @@ class ElementArray(wiring.Component):
     tile_shape : data.StructLayout
         Description of a tile; its fields ``used`` and ``groups`` are what the array needs, see
         `spiking_tile_layout`, and all others travel along to the results.
+    lines : bool
+        Rows come expanded, one after another: in place of ``i_row`` there is a stream ``i_line``
+        of `line_layout`, and there is no ``row_overflow``.
 
     Members
     -------
     i_tile : In(stream.Signature(tile_shape))
         Tiles, in the order of their columns.
-    i_row : In(stream.Signature(row_beat_layout(config))).array(rows)
+    i_row : In(stream.Signature(row_beat_layout(config))).array(tile_rows)
         Spike fibers; row j of element p takes stream ``p * r + j``, one for each tile it is in.
     i_weights : In(stream.Signature(list_beat_layout(config))).array(weight_streams)
         Lists of columns; the last one of a tile is ``final``.
@@ -83,6 +87,7 @@ class ElementArray(wiring.Component):
 
     i_tile: stream.Interface
     i_row: list[stream.Interface]
+    i_line: stream.Interface
     i_weights: list[stream.Interface]
     o: list[stream.Interface]
     i_busy: Signal
@@ -91,15 +96,17 @@ class ElementArray(wiring.Component):
     counters: data.View
     clear: Signal
 
-    def __init__(self, config: ArrayConfig, tile_shape: data.StructLayout):
+    def __init__(self, config: ArrayConfig, tile_shape: data.StructLayout, lines: bool = False):
         self.config = config
         self.tile_shape = tile_shape
-        self.shared = {"element": Element(config)}
+        self.lines = lines
+        self.shared = {"element": Element(config, lines)}
         result = lane_result_layout(config, tile_shape)
         row, weights = row_beat_layout(config), list_beat_layout(config)
         super().__init__({
             "i_tile": In(stream.Signature(tile_shape)),
-            "i_row": In(stream.Signature(row)).array(config.rows),
+            **({"i_line": In(stream.Signature(line_layout(config)))} if lines else
+               {"i_row": In(stream.Signature(row)).array(config.tile_rows)}),
             "i_weights": In(stream.Signature(weights)).array(config.weight_streams),
             "o": Out(stream.Signature(result)).array(config.output_lanes),
             "i_busy": In(1),
@@ -178,6 +185,18 @@ class ElementArray(wiring.Component):
 
     def _load_rows(self, m: Module, elements: list, stop) -> None:
         """Hand each spike fiber to its element."""
+        if self.lines:
+            line = self.i_line
+            chosen = (1 << (line.p.row >> (self.config.rows_per_pe - 1).bit_length()))[
+                :len(elements)]
+            ready = Cat(element.i_line.ready for element in elements)
+            m.d.comb += line.ready.eq((chosen & ready).any() & ~stop)
+            for index, element in enumerate(elements):
+                m.d.comb += [
+                    element.i_line.payload.eq(line.payload),
+                    element.i_line.valid.eq(line.valid & chosen[index] & ~stop),
+                ]
+            return
         targets = [row for element in elements for row in element.i_row]
         for source, target in zip(self.i_row, targets, strict=True):
             m.d.comb += [

@@ -7,7 +7,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..config import ArrayConfig
+from ..config import ElementConfig
 from ..ftp.column_buffer import ColumnBuffer, column_beat_layout, column_chunk_layout
 from ..one_hot import encode
 from .layouts import list_beat_layout
@@ -31,7 +31,7 @@ class FiberLister(wiring.Component):
 
     Parameters
     ----------
-    config : ArrayConfig
+    config : ElementConfig
 
     Members
     -------
@@ -48,7 +48,7 @@ class FiberLister(wiring.Component):
     o: stream.Interface
     error: Signal
 
-    def __init__(self, config: ArrayConfig):
+    def __init__(self, config: ElementConfig):
         self.config = config
         super().__init__({
             "i": In(stream.Signature(column_beat_layout(config))),

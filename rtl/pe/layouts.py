@@ -4,14 +4,14 @@
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from ..config import ArrayConfig
+from ..config import ElementConfig
 from ..ftp.layouts import index_range, psums_layout
 
 __all__ = ["list_beat_layout", "place_range", "result_layout", "tile_rows_layout",
            "weight_entry_layout"]
 
 
-def place_range(config: ArrayConfig) -> range:
+def place_range(config: ElementConfig) -> range:
     """Return the shape of a place in a bank of a row.
 
     Position k of a row is in slice ``s = k // V``, so in bank ``s % b`` at place
@@ -20,7 +20,7 @@ def place_range(config: ArrayConfig) -> range:
     return index_range(config.places)
 
 
-def weight_entry_layout(config: ArrayConfig) -> data.StructLayout:
+def weight_entry_layout(config: ElementConfig) -> data.StructLayout:
     """Return one weight of a list.
 
     Members
@@ -38,7 +38,7 @@ def weight_entry_layout(config: ArrayConfig) -> data.StructLayout:
     })
 
 
-def list_beat_layout(config: ArrayConfig) -> data.StructLayout:
+def list_beat_layout(config: ElementConfig) -> data.StructLayout:
     """Return one beat of the list of the non-zero weights of columns.
 
     Each column has one beat or more; one without weights is a beat without a valid entry.
@@ -59,7 +59,7 @@ def list_beat_layout(config: ArrayConfig) -> data.StructLayout:
     })
 
 
-def tile_rows_layout(config: ArrayConfig) -> data.StructLayout:
+def tile_rows_layout(config: ElementConfig) -> data.StructLayout:
     """Return the rows of an element that are in a tile.
 
     Members
@@ -70,7 +70,7 @@ def tile_rows_layout(config: ArrayConfig) -> data.StructLayout:
     return data.StructLayout({"used": unsigned(config.rows_per_pe)})
 
 
-def result_layout(config: ArrayConfig) -> data.StructLayout:
+def result_layout(config: ElementConfig) -> data.StructLayout:
     """Return the result of one row and one column.
 
     Members

@@ -5,13 +5,13 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import ArrayConfig, ConfigError
+from ..config import ConfigError, ElementConfig
 from .layouts import list_beat_layout
 
 __all__ = ["ListDecoder", "delta_beat_layout", "delta_slot_layout"]
 
 
-def delta_slot_layout(config: ArrayConfig, delta_bits: int) -> data.StructLayout:
+def delta_slot_layout(config: ElementConfig, delta_bits: int) -> data.StructLayout:
     """Return one slot of a weight list.
 
     Members
@@ -34,7 +34,7 @@ def delta_slot_layout(config: ArrayConfig, delta_bits: int) -> data.StructLayout
     })
 
 
-def delta_beat_layout(config: ArrayConfig, delta_bits: int) -> data.StructLayout:
+def delta_beat_layout(config: ElementConfig, delta_bits: int) -> data.StructLayout:
     """Return one beat of a weight list: a slot of each bank.
 
     Members
@@ -68,7 +68,7 @@ class ListDecoder(wiring.Component):
 
     Parameters
     ----------
-    config : ArrayConfig
+    config : ElementConfig
     delta_bits : int
         Bits of a delta, 1..16.
 
@@ -86,7 +86,7 @@ class ListDecoder(wiring.Component):
     o: stream.Interface
     error: Signal
 
-    def __init__(self, config: ArrayConfig, delta_bits: int):
+    def __init__(self, config: ElementConfig, delta_bits: int):
         self.config, self.delta_bits = config, delta_bits
         super().__init__({
             "i": In(stream.Signature(delta_beat_layout(config, delta_bits))),

@@ -16,7 +16,7 @@ def dealer_row_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    row : range(rows)
+    row : range(tile_rows)
         What to call the row.
     count : range(max_chunks * C + 1)
         Values of its fiber.
@@ -26,7 +26,7 @@ def dealer_row_layout(config: ArrayConfig) -> data.StructLayout:
         Last row of its tile.
     """
     return data.StructLayout({
-        "row": index_range(config.rows),
+        "row": index_range(config.tile_rows),
         "count": offset_range(config),
         "elements": range(config.tppes + 1),
         "last": unsigned(1),
@@ -38,7 +38,7 @@ def dealt_row_layout(config: ArrayConfig) -> data.StructLayout:
 
     Members
     -------
-    row : range(rows)
+    row : range(tile_rows)
         As it came.
     element : range(P)
         Element that computes it.
@@ -48,7 +48,7 @@ def dealt_row_layout(config: ArrayConfig) -> data.StructLayout:
         Last row of its tile.
     """
     return data.StructLayout({
-        "row": index_range(config.rows),
+        "row": index_range(config.tile_rows),
         "element": index_range(config.tppes),
         "place": index_range(config.rows_per_pe),
         "last": unsigned(1),
@@ -101,7 +101,7 @@ class RowDealer(wiring.Component):
         m = Module()
         # a cell more than rows: one comes in while the first one of a whole tile waits
         cells = [Signal(_cell_layout(self.config), name=f"cell_{index}")
-                 for index in range(self.config.rows + 1)]
+                 for index in range(self.config.tile_rows + 1)]
         entry = Signal(_cell_layout(self.config))
         insert, remove = Signal(), Signal()
         elements, accept = self._check(m)

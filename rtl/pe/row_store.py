@@ -10,16 +10,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..config import ArrayConfig
+from ..config import ArrayConfig, ElementConfig
 from ..ftp.layouts import index_range
 from ..ftp.row_buffer import row_beat_layout
 from .layouts import place_range, tile_rows_layout
 from .row_expander import RowExpander
 
-__all__ = ["RowStore", "words_layout"]
+__all__ = ["RowStore", "look_up", "words_layout"]
 
 
-def words_layout(config: ArrayConfig) -> data.ArrayLayout:
+def words_layout(config: ElementConfig) -> data.ArrayLayout:
     """Return the lane words of all rows of an element at one position."""
     return data.ArrayLayout(unsigned(config.timesteps), config.rows_per_pe)
 
@@ -108,7 +108,7 @@ class RowStore(wiring.Component):
         newest, oldest = Signal(), Signal()  # half of the memories of two tiles
         end = self._load(m, slices, addresses, newest, oldest)
         self._write(m, slices, addresses, memories, newest)
-        self._look_up(m, memories, oldest, end)
+        look_up(m, self, memories, oldest, end)
         return m
 
     def _address_bits(self) -> int:
@@ -162,23 +162,35 @@ class RowStore(wiring.Component):
                     write.data.eq(part.p.values),
                 ]
 
-    def _look_up(self, m: Module, memories: list, oldest, end) -> None:
-        """Read a slice of each row in each bank, then choose one position of it."""
-        lane_bits = (self.config.beat_values - 1).bit_length()
-        width = self.config.timesteps
-        used = Signal.like(self.used)  # when the slices were read
-        m.d.sync += used.eq(self.used)
-        for bank in range(self.config.probes):
-            place = self.places[bank]
-            lane = Signal(index_range(self.config.beat_values), name=f"lane_{bank}")
-            address = Signal(self._address_bits(), name=f"place_{bank}")
-            m.d.sync += lane.eq(place[:lane_bits])
-            m.d.comb += address.eq(place >> lane_bits)
-            if len(place) > lane_bits:  # else each row has all places
-                m.d.comb += self.beyond[bank].eq(address > end)
-            for row, memory in enumerate(banks[bank] for banks in memories):
-                read = memory.read_port()
-                m.d.comb += read.addr.eq(Cat(address, oldest))
-                m.d.sync += self.words[bank][row].eq(read.data.word_select(lane, width))
-                with m.If(~used[row]):  # as the reset of these flip-flops it costs no gate
-                    m.d.sync += self.words[bank][row].eq(0)
+
+def look_up(m: Module, store, memories: list, oldest, end) -> None:
+    """Read a slice of each row in each bank, then choose one position of it.
+
+    Parameters
+    ----------
+    store
+        A component with the ports ``places``, ``beyond``, ``words`` and ``used``.
+    memories : list of list of Memory
+        For each row its banks; two halves of slices.
+    oldest, end : Signal
+        The half to read, and the last address there.
+    """
+    config, address_bits = store.config, len(end)
+    lane_bits = (config.beat_values - 1).bit_length()
+    width = config.timesteps
+    used = Signal.like(store.used)  # when the slices were read
+    m.d.sync += used.eq(store.used)
+    for bank in range(config.probes):
+        place = store.places[bank]
+        lane = Signal(index_range(config.beat_values), name=f"lane_{bank}")
+        address = Signal(address_bits, name=f"place_{bank}")
+        m.d.sync += lane.eq(place[:lane_bits])
+        m.d.comb += address.eq(place >> lane_bits)
+        if len(place) > lane_bits:  # else each row has all places
+            m.d.comb += store.beyond[bank].eq(address > end)
+        for row, memory in enumerate(banks[bank] for banks in memories):
+            read = memory.read_port()
+            m.d.comb += read.addr.eq(Cat(address, oldest))
+            m.d.sync += store.words[bank][row].eq(read.data.word_select(lane, width))
+            with m.If(~used[row]):  # as the reset of these flip-flops it costs no gate
+                m.d.sync += store.words[bank][row].eq(0)

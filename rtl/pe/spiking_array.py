@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spiking array: elements that look weights up, and several paths for what comes out."""
 
-from typing import Any
-
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,8 +10,8 @@ from ..ftp.array_layouts import array_psums_layout
 from ..ftp.compressor import fiber_layout
 from ..ftp.layouts import channel_layout
 from ..ftp.output_lane import OutputLane
+from ..ftp.output_lanes import add_output_lanes
 from ..ftp.row_buffer import row_beat_layout
-from ..shared_module import instantiate
 from .array_layouts import (
     element_array_error_layout,
     element_counters_layout,
@@ -55,7 +53,7 @@ class SpikingArray(wiring.Component):
     -------
     i_tile : In(stream.Signature(spiking_tile_layout(config)))
         Tiles, in the order of their columns.
-    i_row : In(stream.Signature(row_beat_layout(config))).array(rows)
+    i_row : In(stream.Signature(row_beat_layout(config))).array(tile_rows)
         Spike fibers; row j of element p takes stream ``p * r + j``, one for each tile it is in.
     i_weights : In(stream.Signature(list_beat_layout(config))).array(weight_streams)
         Lists of columns; the last one of a tile is ``final``.
@@ -97,7 +95,7 @@ class SpikingArray(wiring.Component):
         row, weights = row_beat_layout(config), list_beat_layout(config)
         super().__init__({
             "i_tile": In(stream.Signature(spiking_tile_layout(config))),
-            "i_row": In(stream.Signature(row)).array(config.rows),
+            "i_row": In(stream.Signature(row)).array(config.tile_rows),
             "i_weights": In(stream.Signature(weights)).array(config.weight_streams),
             "i_channel": In(stream.Signature(channel_layout(config))).array(lanes),
             "o_psums": Out(stream.Signature(array_psums_layout(lane))).array(lanes),
@@ -115,17 +113,9 @@ class SpikingArray(wiring.Component):
         for name in ("i_row", "i_weights"):
             for outer, inner in zip(getattr(self, name), getattr(array, name), strict=True):
                 connect(m, flipped(outer), inner)
-        at_work = Signal(self.config.output_lanes)
-        for index, results in enumerate(array.o):
-            lane: Any
-            m.submodules[f"lane_{index}"], lane = instantiate(
-                "output_lane", self.shared["output_lane"])
-            connect(m, results, lane.i)
-            for name in ("i_channel", "o_psums", "o"):
-                connect(m, flipped(getattr(self, name)[index]), getattr(lane, name))
-            m.d.comb += at_work[index].eq(lane.busy)
+        lanes_busy = add_output_lanes(m, self, array.o, self.shared["output_lane"])
         m.d.comb += [
-            array.i_busy.eq(at_work.any()),
+            array.i_busy.eq(lanes_busy.any()),
             array.clear.eq(self.clear),
             self.busy.eq(array.busy),
             self.error.eq(array.error),

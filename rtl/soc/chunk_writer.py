@@ -172,7 +172,7 @@ class ChunkWriter(wiring.Component):
         """Add the walk over the slots of a tile; return the present one and if there is one."""
         layer = self.layer
         active, rows = Signal(), Signal.like(self.i_slots.p.rows)
-        row, lane_pass = Signal(index_range(self.config.tppes)), Signal(8)
+        row, lane_pass = Signal(index_range(self.config.tile_rows)), Signal(8)
         chunk, window, slot = (Signal(ADDRESS_BITS, name=name)  # first slot of each
                                for name in ("chunk", "window", "slot"))
         row_end, window_end = Signal(), Signal()

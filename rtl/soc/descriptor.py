@@ -144,7 +144,7 @@ def descriptor_layout() -> data.StructLayout:
     tiles : unsigned(32)
         Tiles of a block.
     weight_address : unsigned(32)
-        Weight fibers of all blocks.
+        Weights of all blocks.
     weight_words : unsigned(32)
         Their length.
     channel_address : unsigned(32)
@@ -153,7 +153,11 @@ def descriptor_layout() -> data.StructLayout:
         What the layer does.
     lif : lif_layout()
         Neuron model.
-    reserved : unsigned(6)
+    weight_list : unsigned(1)
+        The weights are lists, not fibers with bitmasks.
+    delta_bits : unsigned(4)
+        Bits of a delta of the lists.
+    reserved : unsigned(1)
         Zero.
     out_bits : unsigned(8)
         Bits of INTEGERS.
@@ -201,7 +205,8 @@ def descriptor_layout() -> data.StructLayout:
         "blocks": 16, "chunks": 16,
         "tiles": 32,
         "weight_address": 32, "weight_words": 32, "channel_address": 32,
-        "flags": flags_layout(), "lif": lif_layout(), "reserved": 6, "out_bits": 8,
+        "flags": flags_layout(), "lif": lif_layout(),
+        "weight_list": 1, "delta_bits": 4, "reserved": 1, "out_bits": 8,
         "out_address": 32, "out_pass_pitch": 32, "out_tile_pitch": 32, "out_block_pitch": 32,
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
         "residual_in": 32, "residual_out": 32, "residual_words": 32, "out_image_pitch": 32,

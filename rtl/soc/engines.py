@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from ..ftp.tppe import Activity
 from ..ftp.tppe_array import TPPEArray
+from ..pe.lookup_array import LookupArray
 from ..stream_queue import StreamQueue
 from .channel_loader import ChannelLoader
 from .chunk_writer import ChunkWriter
@@ -97,7 +98,8 @@ class Engines(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
-        self.array = TPPEArray(config, walked_tile_layout(config))
+        kind = LookupArray if config.looks_up else TPPEArray
+        self.array = kind(config, walked_tile_layout(config))
         self.shared = self.array.shared
         super().__init__({
             "start": In(1),
@@ -161,7 +163,7 @@ class Engines(wiring.Component):
             self.limit.eq(sequencer.limit),
             self.writable_start.eq(sequencer.writable_start),
             self.halt.eq(sequencer.halt),
-            sequencer.work.unsupported.eq(post.unsupported),
+            sequencer.work.unsupported.eq(post.unsupported | weights.unsupported),
             sequencer.faults.bad_descriptor.eq(spikes.error | channels.error),
             sequencer.faults.weight_buffer_overflow.eq(weights.error),
             *(sequencer.faults[name].eq(array.error[name]) for name, _ in array.error.shape()),
@@ -176,7 +178,7 @@ class Engines(wiring.Component):
         """Connect what flows through the array."""
         connect(m, spikes.o_tile, array.i_tile)
         connect(m, spikes.o_row, array.i_row)
-        connect(m, weights.o, array.i_column)
+        connect(m, weights.o, array.i_weights if self.config.looks_up else array.i_column)
         connect(m, array.o, post.i)
         connect(m, channels.o, post.i_channel)
         connect(m, encoder.o, post.i_encoded)

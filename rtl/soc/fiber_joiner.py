@@ -53,7 +53,7 @@ class FiberJoiner(wiring.Component):
         values = data.ArrayLayout(unsigned(timesteps), beat_values)
         held, filled = Signal(values), Signal(range(beat_values + 1))
         mask = Signal(self.config.chunk)
-        last, row = Signal(), Signal(index_range(self.config.tppes))
+        last, row = Signal(), Signal(index_range(self.config.tile_rows))
         begun, ending = Signal(), Signal()  # a segment has come; the chunk is complete
 
         advance, overflow = Signal(), Signal()

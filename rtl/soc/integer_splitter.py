@@ -60,7 +60,7 @@ class IntegerSplitter(wiring.Component):
         m = Module()
         timesteps = self.config.timesteps
         integer = Signal(signed(neuron_config(self.config).value_bits))
-        lane_pass = Signal(index_range(self.config.tppes))
+        lane_pass = Signal(index_range(self.config.tile_rows))
         last_pass, column_end, last, done = Signal(), Signal(), Signal(), Signal()
         row = Signal.like(self.o.p.place.row)
         m.d.comb += [

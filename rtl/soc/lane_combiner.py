@@ -64,7 +64,7 @@ class LaneCombiner(wiring.Component):
         m = Module()
         combine = self.layer.flags.combine
         held = Signal(combined_layout(self.config))
-        lane_pass = Signal(index_range(self.config.tppes))   # of what is held
+        lane_pass = Signal(index_range(self.config.tile_rows))   # of what is held
         valid, final, free = Signal(), Signal(), Signal()
         total = Signal(signed(self.config.psum_bits))
         collected = Signal.like(total)

@@ -32,7 +32,7 @@ def neuron_config(config: AcceleratorConfig) -> NeuronConfig:
     """Return the parameters of what follows the bias; only these fields count there."""
     bits = config.current_bits
     return NeuronConfig(
-        timesteps=config.timesteps, tppes=config.tppes, chunk=config.chunk,
+        timesteps=config.timesteps, tppes=config.tile_rows, chunk=config.chunk,
         beat_values=config.beat_values, laggy_adders=config.laggy_adders,
         max_fan_in=config.max_fan_in,
         value_bits=max(bits, RESIDUAL_BITS) if config.requantize else bits)
@@ -55,7 +55,7 @@ def neuron_place_layout(config: AcceleratorConfig) -> data.StructLayout:
         The tile is the last one of its windows.
     """
     return data.StructLayout({
-        "row": index_range(config.tppes), "column_end": unsigned(1), "last": unsigned(1),
+        "row": index_range(config.tile_rows), "column_end": unsigned(1), "last": unsigned(1),
         "opens": unsigned(1), "closes": unsigned(1),
     })
 

@@ -103,7 +103,7 @@ class ORPool(wiring.Component):
     def _pool_members(self, m: Module, pooled, valid, column, free, read) -> None:
         """Add the OR over the members in one tile; look up those of the tiles before."""
         place = self.i.p.place
-        member, window = Signal(index_range(self.config.tppes)), Signal.like(place.row)
+        member, window = Signal(index_range(self.config.tile_rows)), Signal.like(place.row)
         collected, word = Signal.like(self.i.p.word), Signal.like(self.i.p.word)
         index = Signal.like(column)
         take, window_end = Signal(), Signal()

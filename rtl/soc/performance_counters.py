@@ -25,21 +25,21 @@ def totals_layout(config: AcceleratorConfig) -> data.StructLayout:
     cycles : unsigned(64)
         Cycles in which a descriptor was at work.
     match : unsigned(64)
-        Matches found by all TPPEs, one in each TPPE and cycle.
+        Matches found by all elements, one in each and cycle; with bcast, additions.
     empty : unsigned(64)
-        TPPE cycles that passed a chunk pair without a match.
+        Element cycles that took weights and had nothing to add.
     stall_join : unsigned(64)
-        TPPE cycles that waited for the laggy prefix sum or its queue.
+        Element cycles that waited for the inner join, or for other elements.
     stall_output : unsigned(64)
-        TPPE cycles that waited for the output path.
+        Element cycles that waited for the output path.
     stall_row : unsigned(64)
-        TPPE cycles that waited for a spike fiber.
+        Element cycles that waited for spike fibers.
     stall_column : unsigned(64)
-        TPPE cycles that waited for weights.
+        Element cycles that waited for weights.
     idle : unsigned(64)
-        TPPE cycles without a row or with all columns done.
+        Element cycles without a row or with all columns done.
     weight_words : unsigned(64)
-        Words read of weight fibers.
+        Words read of weights.
     spike_words : unsigned(64)
         Words read of spike maps.
     other_words : unsigned(64)

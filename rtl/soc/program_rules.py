@@ -57,16 +57,18 @@ def faults_layout() -> data.StructLayout:
     column_overflow : unsigned(1)
         A chunk of a weight fiber has too many beats.
     length_mismatch : unsigned(1)
-        A weight fiber has not as many chunks as the spike fiber it meets.
+        A fiber has not as many chunks as the one it meets.
     tile_rows : unsigned(1)
-        The rows of a tile are not in 1..P.
+        The rows of a tile are not in 1..P * r.
     row_index : unsigned(1)
-        A spike fiber is for a TPPE that does not exist.
+        A spike fiber is for a row that the tile does not have.
+    place_overflow : unsigned(1)
+        A weight lies beyond the end of the rows.
     """
     return data.StructLayout({name: 1 for name in (
         "read_response", "write_response", "read_range", "write_range", "bad_descriptor",
         "weight_buffer_overflow", "row_overflow", "column_overflow", "length_mismatch",
-        "tile_rows", "row_index")})
+        "tile_rows", "row_index", "place_overflow")})
 
 
 def state_layout() -> data.StructLayout:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib.metadata import version
 
-from ..config import INNER_JOINS, MEMORIES, AcceleratorConfig
+from ..config import INNER_JOINS, MEMORIES, PES, AcceleratorConfig
 
 __all__ = ["ACCESSES", "COUNTER_MEANINGS", "ERROR_MEANINGS", "IDENTITY", "REGISTER_ADDRESS_BITS",
            "REGISTER_BITS", "ErrorCode", "Field", "Register", "RegisterMap", "register_map"]
@@ -42,6 +42,7 @@ class ErrorCode(IntEnum):
     TIMEOUT = 18
     NO_IMAGES = 19
     BUSY = 20
+    PLACE_OVERFLOW = 21
 
 
 ERROR_MEANINGS = {
@@ -55,9 +56,9 @@ ERROR_MEANINGS = {
     ErrorCode.UNSUPPORTED: "A descriptor asks for what this configuration does not have.",
     ErrorCode.ROW_OVERFLOW: "A spike fiber or one of its chunks is too long.",
     ErrorCode.COLUMN_OVERFLOW: "A chunk of a weight fiber has too many beats.",
-    ErrorCode.LENGTH_MISMATCH: "A weight fiber has not as many chunks as the spike fiber.",
-    ErrorCode.TILE_ROWS: "The rows of a tile are not in 1..tppes.",
-    ErrorCode.ROW_INDEX: "A spike fiber is for a TPPE that does not exist.",
+    ErrorCode.LENGTH_MISMATCH: "A fiber has not as many chunks as the one it meets.",
+    ErrorCode.TILE_ROWS: "The rows of a tile are not in 1..tppes * rows_per_pe.",
+    ErrorCode.ROW_INDEX: "A spike fiber is for a row that the tile does not have.",
     ErrorCode.WEIGHT_BUFFER_OVERFLOW: "A weight block does not fit its buffer.",
     ErrorCode.READ_RANGE: "A read outside of the program image.",
     ErrorCode.WRITE_RANGE: "A write outside of the writable part of the program image.",
@@ -66,18 +67,19 @@ ERROR_MEANINGS = {
     ErrorCode.TIMEOUT: "No word was moved for a long time.",
     ErrorCode.NO_IMAGES: "Started with images = 0.",
     ErrorCode.BUSY: "Started while running; the run goes on.",
+    ErrorCode.PLACE_OVERFLOW: "A weight lies beyond the end of the rows.",
 }
 
 COUNTER_MEANINGS = {
     "cycles": "Cycles in which a descriptor was at work",
-    "match": "Matches found by all TPPEs",
-    "empty": "TPPE cycles that passed a chunk pair without a match",
-    "stall_join": "TPPE cycles that waited for the laggy prefix sum or its queue",
-    "stall_output": "TPPE cycles that waited for the output path",
-    "stall_row": "TPPE cycles that waited for a spike fiber",
-    "stall_column": "TPPE cycles that waited for weights",
-    "idle": "TPPE cycles without a row or with all columns done",
-    "weight_words": "Words read of weight fibers",
+    "match": "Matches found by all elements; bcast: additions",
+    "empty": "Element cycles that took weights and had nothing to add",
+    "stall_join": "Element cycles that waited for the inner join, or for other elements",
+    "stall_output": "Element cycles that waited for the output path",
+    "stall_row": "Element cycles that waited for spike fibers",
+    "stall_column": "Element cycles that waited for weights",
+    "idle": "Element cycles without a row or with all columns done",
+    "weight_words": "Words read of weights",
     "spike_words": "Words read of spike maps",
     "other_words": "Words read of all else",
     "words_written": "Words written",
@@ -90,7 +92,7 @@ _CONFIGURATION = {  # what each field of the configuration is
     "timesteps": "Bits of a lane word, T",
     "chunk": "Positions of one bitmask, C",
     "weight_bits": "Bits of a weight",
-    "tppes": "Rows computed side by side, P",
+    "tppes": "Processing elements, P",
     "inner_join": "Kind of the inner join",
     "laggy_adders": "Positions per cycle of the laggy prefix sum, A",
     "match_fifo_depth": "Matched positions between fast and laggy path",
@@ -99,6 +101,10 @@ _CONFIGURATION = {  # what each field of the configuration is
     "column_fifo_depth": "Weight chunks waiting in each TPPE",
     "counter_bits": "Bits of the performance counters of a layer",
     "guard_bits": "More bits of a psum, for sums of bit planes",
+    "pe": "Kind of the processing elements",
+    "rows_per_pe": "Rows that one processing element computes, r",
+    "probes": "Weights that scan and bcast look up per cycle, b",
+    "hit_fifo_depth": "Weights found that wait in each bank of scan and bcast",
     "memory": "Where the program image is",
     "memory_bits": "Bits of a memory word, W",
     "memory_words": "Words of the memory inside",
@@ -108,7 +114,7 @@ _CONFIGURATION = {  # what each field of the configuration is
     "max_columns": "Output channels computed from one weight block",
     "requantize": "1: with multipliers for requantization and residuals",
 }
-_NAMED_VALUES = {"inner_join": INNER_JOINS, "memory": MEMORIES}
+_NAMED_VALUES = {"inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

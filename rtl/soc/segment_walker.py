@@ -66,7 +66,7 @@ class SegmentWalker(wiring.Component):
         m = Module()
         active = Signal()                       # over the taps of a source
         index = Signal(index_range(SOURCES))    # source at work, or the next one
-        row = Signal(index_range(self.config.tppes))
+        row = Signal(index_range(self.config.tile_rows))
         load, load_index = Signal(), Signal.like(index)
         corners = [self.i_corner_0, self.i_corner_1]
         corner, corner_valid = Signal(corner_layout()), Signal()

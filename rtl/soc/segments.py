@@ -40,7 +40,7 @@ def tile_rows_layout(config: AcceleratorConfig) -> data.StructLayout:
     rows : range(P + 1)
         Rows in the tile, 1..P.
     """
-    return data.StructLayout({"rows": range(config.tppes + 1)})
+    return data.StructLayout({"rows": range(config.tile_rows + 1)})
 
 
 def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -67,7 +67,7 @@ def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
         "shift": index_range(config.chunk),
         "end": unsigned(1),
         "last": unsigned(1),
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
     })
 
 
@@ -101,5 +101,5 @@ def segment_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
         "done": unsigned(1),
         "end": unsigned(1),
         "last": unsigned(1),
-        "row": index_range(config.tppes),
+        "row": index_range(config.tile_rows),
     })

@@ -95,7 +95,7 @@ class SpikeFetch(wiring.Component):
         return data.StructLayout({
             "count": range(self.config.chunk + 1), "mask": unsigned(self.config.chunk),
             "shift": index_range(self.config.chunk), "end": unsigned(1), "last": unsigned(1),
-            "row": index_range(self.config.tppes),
+            "row": index_range(self.config.tile_rows),
         })
 
     def _read_mask(self, m: Module, segment, masked) -> None:

@@ -71,9 +71,9 @@ class TileWalker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        layer, tppes = self.layer, self.config.tppes
+        layer, tile_rows = self.layer, self.config.tile_rows
         walking, sending = Signal(), Signal()
-        rows, out_rows = Signal(range(tppes + 1)), Signal(range(tppes + 1))
+        rows, out_rows = Signal(range(tile_rows + 1)), Signal(range(tile_rows + 1))
         rows_next, out_rows_next = Signal(9), Signal(9)
         windows, members = Signal(8), Signal(8)  # in the tile; of the present window in the tile
         split = Signal()                         # that window began in a tile before
@@ -94,8 +94,8 @@ class TileWalker(wiring.Component):
         ]
         with m.If(walking):
             m.d.comb += self.illegal.eq(
-                (rows_next > tppes)
-                | ((out_rows_next > tppes) & (layer.mode != Mode.READOUT))
+                (rows_next > tile_rows)
+                | ((out_rows_next > tile_rows) & (layer.mode != Mode.READOUT))
                 | (window_end & ~part_end & ~split)
                 | (~window_end & part_end & (layer.windows_per_tile != 1))
                 | (tile_end & ((window_end & map_end) != tiles_end)))

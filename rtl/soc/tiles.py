@@ -23,7 +23,7 @@ def walked_tile_layout(config: AcceleratorConfig) -> data.StructLayout:
         The last tile of its windows.
     """
     return data.StructLayout({
-        "rows": range(config.tppes + 1), "opens": unsigned(1), "closes": unsigned(1),
+        "rows": range(config.tile_rows + 1), "opens": unsigned(1), "closes": unsigned(1),
     })
 
 
@@ -38,5 +38,5 @@ def slots_layout(config: AcceleratorConfig) -> data.StructLayout:
         Fibers that come, one for each window and lane pass of the output.
     """
     return data.StructLayout({
-        "address": unsigned(ADDRESS_BITS), "rows": range(config.tppes + 1),
+        "address": unsigned(ADDRESS_BITS), "rows": range(config.tile_rows + 1),
     })

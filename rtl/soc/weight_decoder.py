@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.column_buffer import column_beat_layout
-from .column_counter import count_columns
 from .descriptor import descriptor_layout
+from .weight_counts import count_weights
 
 __all__ = ["WeightDecoder"]
 
@@ -73,7 +73,6 @@ class WeightDecoder(wiring.Component):
         word, held, consume = Signal(config.memory_bits), Signal(), Signal()
         bits = min(config.chunk, config.memory_bits)  # of a bitmask in a word
         ones = Signal(range(bits + 1))  # counted a cycle ahead, in case it is a bitmask
-        wrong = Signal()
         m.d.comb += self.i.ready.eq(self.busy & (~held | consume))
         with m.If(self.i.ready):
             m.d.sync += [
@@ -81,8 +80,7 @@ class WeightDecoder(wiring.Component):
                 ones.eq(_population_count(self.i.payload[:bits])),
             ]
         self._take_apart(m, word, ones, held, consume)
-        self._supervise(m, consume, wrong)
-        with m.If(wrong):
+        with m.If(self._count(m, consume)):
             m.d.sync += [self.error.eq(1), self.busy.eq(0), held.eq(0)]
         return m
 
@@ -135,31 +133,19 @@ class WeightDecoder(wiring.Component):
                 ]
         return mask, total, mask_end
 
-    def _supervise(self, m: Module, consume, wrong) -> None:
-        """Add the counts of chunks, columns, blocks, words and rounds."""
-        layer = self.layer
-        chunk, block, words, rounds_left = Signal(16), Signal(16), Signal(32), Signal(32)
-        chunk_done, column_done, round_end = Signal(), Signal(), Signal()
-        final, end = count_columns(m, layer, column_done)
+    def _count(self, m: Module, consume) -> Signal:
+        """Add the count of chunks and all above; return if there is not what there should be."""
+        chunk, chunk_done, column_done = Signal(16), Signal(), Signal()
+        final, wrong = count_weights(m, self, column_done, consume)
         m.d.comb += [
-            self.o.p.last.eq(chunk + 1 == layer.chunks),
+            self.o.p.last.eq(chunk + 1 == self.layer.chunks),
             self.o.p.final.eq(final),
             chunk_done.eq(self.o.valid & self.o.ready & self.o.p.end),
             column_done.eq(chunk_done & self.o.p.last),
-            round_end.eq(column_done & end),
-            wrong.eq((consume & ((words + 1 == layer.weight_words) != round_end))
-                     | (round_end & (block + 1 != layer.blocks))),
         ]
         with m.If(chunk_done):
             m.d.sync += chunk.eq(Mux(self.o.p.last, 0, chunk + 1))
-        with m.If(column_done & final):
-            m.d.sync += block.eq(Mux(end, 0, block + 1))
-        with m.If(consume):
-            m.d.sync += words.eq(Mux(round_end, 0, words + 1))
-        with m.If(round_end):
-            m.d.sync += [rounds_left.eq(rounds_left - 1), self.busy.eq(rounds_left != 1)]
-        with m.If(self.start):
-            m.d.sync += [rounds_left.eq(self.rounds), self.busy.eq(1)]
+        return wrong
 
 
 def _counter(m: Module, name: str, count: int):

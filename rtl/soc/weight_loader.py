@@ -1,20 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weight loader: the weight fibers of a layer from memory, as often as its tiles need them."""
+"""Weight loader: the weights of a layer from memory, as often as its tiles need them."""
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..ftp.column_buffer import column_beat_layout
-from .descriptor import descriptor_layout
+from ..pe.layouts import list_beat_layout
+from .descriptor import Operation, descriptor_layout
+from .list_unpacker import delta_choices
 from .memory_port import ReadClient
 from .replay_buffer import ReplayBuffer
 from .weight_decoder import WeightDecoder
+from .weight_lister import WeightLister
 
-__all__ = ["WeightLoader"]
+__all__ = ["WeightLoader", "weight_beat_layout"]
+
+
+def weight_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return a beat of weights as the elements take them: of a fiber with bitmasks, or of a list.
+
+    Members
+    -------
+    values : column_beat_layout(config)["values"].shape
+        With bitmasks: packed weights, lowest position first.
+    end : unsigned(1)
+        With bitmasks: last beat of its chunk; mask and last count in this beat only.
+    mask : unsigned(C)
+        With bitmasks: bit p is set if position p of the chunk is not zero.
+    last : unsigned(1)
+        With bitmasks: last chunk of its column.
+    entries : list_beat_layout(config)["entries"].shape
+        With lists: places and weights; entry i is of bank i.
+    column_end : unsigned(1)
+        With lists: last beat of its column.
+    final : unsigned(1)
+        Last column of the tile; counts with the last beat of the column.
+    """
+    return list_beat_layout(config) if config.looks_up else column_beat_layout(config)
 
 
 class WeightLoader(wiring.Component):
@@ -24,7 +50,7 @@ class WeightLoader(wiring.Component):
     in meanwhile. With ``flags.stream_weights`` the one block is read again for each tile, so
     that it may be longer than the buffer.
 
-    Same result as ``spikeloom.models.golden.weight_loader.loaded_columns``.
+    Same columns as ``spikeloom.models.golden.weight_loader.loaded_columns`` or ``loaded_lists``.
 
     Latency: 3 cycles from a word of the memory to its first beat.
     Throughput: 1 beat per cycle from the buffer; as the memory's words come otherwise.
@@ -43,14 +69,16 @@ class WeightLoader(wiring.Component):
     start : In(1)
         Begin; counts while not ``busy``.
     memory : Out(ReadClient(config))
-        Where the fibers lie.
-    o : Out(stream.Signature(column_beat_layout(config)))
-        Beats of the fibers; ``final`` marks the last fiber of each tile.
+        Where the weights lie.
+    o : Out(stream.Signature(weight_beat_layout(config)))
+        Beats of the columns; ``final`` marks the last column of each tile.
     busy : Out(1)
         High until the last beat is taken.
     error : Out(1)
         Set for good by a layer without weights, with words or blocks that do not fit its
-        fibers, or with a block that several tiles need and that is longer than the buffer.
+        columns, or with a block that several tiles need and that is longer than the buffer.
+    unsupported : Out(1)
+        The layer's weights have a format that is not built.
     """
 
     layer: Any
@@ -59,6 +87,7 @@ class WeightLoader(wiring.Component):
     start: Signal
     busy: Signal
     error: Signal
+    unsupported: Signal
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
@@ -66,19 +95,21 @@ class WeightLoader(wiring.Component):
             "layer": In(descriptor_layout()),
             "start": In(1),
             "memory": Out(ReadClient(config)),
-            "o": Out(stream.Signature(column_beat_layout(config))),
+            "o": Out(stream.Signature(weight_beat_layout(config))),
             "busy": Out(1),
             "error": Out(1),
+            "unsupported": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         config, layer, request = self.config, self.layer, self.memory.request
-        # ``final`` of a column counts with ``last`` and is the end of the block, stored anyway
+        # ``final`` counts with the end of a column and is the end of the block, stored anyway
         item_layout = data.StructLayout({
-            name: field.shape for name, field in column_beat_layout(config) if name != "final"
+            name: field.shape for name, field in weight_beat_layout(config) if name != "final"
         })
-        m.submodules.decoder = decoder = WeightDecoder(config)
+        decoder: Any = WeightLister(config) if config.looks_up else WeightDecoder(config)
+        m.submodules.decoder = decoder
         m.submodules.buffer = buffer = ReplayBuffer(item_layout, config.weight_buffer_beats)
         requests, commands = Signal(32), Signal(32)  # not given yet
         legal, begin, wrong = Signal(), Signal(), Signal()
@@ -98,6 +129,8 @@ class WeightLoader(wiring.Component):
             buffer.i_plays.payload.eq(Mux(streaming, 1, layer.tiles)),
             self.busy.eq((requests != 0) | (commands != 0) | decoder.busy | buffer.busy),
             self.error.eq(wrong | decoder.error | buffer.error),
+            self.unsupported.eq(
+                (layer.operation == Operation.LAYER) & layer.weight_list & ~self._lists()),
         ]
         for count in counts:
             with m.If(count == 0):
@@ -119,15 +152,22 @@ class WeightLoader(wiring.Component):
     def _connect_beats(self, m: Module, decoder, buffer) -> None:
         """Add the way of the beats through the buffer."""
         beat = decoder.o.p
+        column_end = beat.column_end if self.config.looks_up else beat.end & beat.last
         m.d.comb += [
             buffer.i.valid.eq(decoder.o.valid),
             decoder.o.ready.eq(buffer.i.ready),
-            buffer.i.p.final.eq(beat.end & beat.last & beat.final),
+            buffer.i.p.final.eq(column_end & beat.final),
             self.o.valid.eq(buffer.o.valid),
             buffer.o.ready.eq(self.o.ready),
             self.o.p.final.eq(buffer.o.p.final),
         ]
-        for name in ("values", "end", "mask", "last"):
+        for name, _ in buffer.i.p.item.shape():
             m.d.comb += [
                 buffer.i.p.item[name].eq(beat[name]), self.o.p[name].eq(buffer.o.p.item[name]),
             ]
+
+    def _lists(self):
+        """Return whether lists like those of the layer can be taken apart."""
+        if not self.config.looks_up:
+            return Const(0)
+        return self.layer.delta_bits <= delta_choices(self.config)[-1]

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from .results import Layer, Results
 
-__all__ = ["LABELS", "cycles_table", "draw", "energy_table", "hardware_table", "ratios_table",
-           "traffic_table"]
+__all__ = ["LABELS", "activity_table", "cycles_table", "draw", "element_table", "energy_table",
+           "hardware_table", "ratios_table", "summary", "traffic_table"]
 
 LABELS = {"bound": "match bound", "loas": "LoAS", "sparten": "SparTen", "gospa": "GoSPA",
           "gamma": "Gamma"}
@@ -38,6 +38,18 @@ def ratios_table(results: Results) -> Table:
         table.add_row(_label(kind, name), kind, *(
             _ratio(_cycles(layer, kind, name), layer.bound)
             for layer in (*results.layers, results.total)))
+    return table
+
+
+def activity_table(results: Results) -> Table:
+    """Return what the simulated elements did, in percent of all their cycles."""
+    pes = results.total.pes
+    kinds = list(dict.fromkeys(name for pe in pes.values() for name in pe.activity))
+    table = _table(results, "% of element cycles", "element", headings=[
+        kind.replace("_", " ") for kind in kinds])
+    for name, pe in pes.items():
+        cycles = max(1, sum(pe.activity.values()))
+        table.add_row(name, *(f"{100 * pe.activity.get(kind, 0) / cycles:.1f}" for kind in kinds))
     return table
 
 
@@ -67,18 +79,54 @@ def energy_table(results: Results) -> Table:
     return table
 
 
-def hardware_table(results: Results) -> Table:
-    """Return what each simulated kind of element costs, and whether its results were exact."""
-    table = _table(results, "hardware of all elements", "element", headings=[
-        "results", "cycles", "adders", "LUTs", "FFs", "BRAMs", "array LUTs", "fmax MHz",
-        "time ms"])
+def element_table(results: Results) -> Table:
+    """Return what one element of each simulated kind costs."""
+    table = _table(results, "hardware of one element", "element", headings=[
+        "adders", "LUTs", "FFs", "BRAMs", "fmax MHz"])
     for name, pe in results.total.pes.items():
-        time = f"{pe.cycles / pe.fmax_mhz / 1000:,.3f}" if pe.fmax_mhz else "-"
-        cells = (pe.adders, pe.luts, pe.ffs, pe.brams, pe.array_luts)
-        table.add_row(name, "[green]exact[/]" if pe.exact else "[red]wrong[/]",
-                      f"{pe.cycles:,}", *map(_optional, cells),
-                      "-" if pe.fmax_mhz is None else f"{pe.fmax_mhz:.1f}", time)
+        cells = (count if count is None else count // results.elements
+                 for count in (pe.adders, pe.luts, pe.ffs, pe.brams))
+        table.add_row(name, *map(_optional, cells), _optional(pe.fmax_mhz))
     return table
+
+
+def hardware_table(results: Results) -> Table:
+    """Return what each simulated array costs, and whether its results were exact."""
+    table = _table(results, "hardware of the array", "element", headings=[
+        "results", "cycles", "adders", "LUTs", "FFs", "BRAMs", "DSPs", "fmax MHz", "time ms",
+        "10^6 cycles x LUTs"])
+    for name, pe in results.total.pes.items():
+        clock = pe.array_fmax_mhz
+        table.add_row(
+            name, "[green]exact[/]" if pe.exact else "[red]wrong[/]", f"{pe.cycles:,}",
+            *map(_optional, (pe.adders, pe.array_luts, pe.array_ffs, pe.array_brams,
+                             pe.array_dsps, pe.array_fmax_mhz)),
+            f"{pe.cycles / clock / 1000:,.3f}" if clock else "-",
+            _optional(pe.array_luts and round(pe.cycles * pe.array_luts / 1e6)))
+    return table
+
+
+def summary(total: Layer) -> list[str]:
+    """Return in words how the fastest simulated kind with no more adders than ``loas`` compares.
+
+    None if ``loas`` was not simulated.
+    """
+    loas = total.pes.get("loas")
+    if loas is None:
+        return []
+    rivals = {name: pe for name, pe in total.pes.items() if pe.adders <= loas.adders}
+    best = min(rivals, key=lambda name: rivals[name].cycles)
+    pe = rivals[best]
+    theirs = _ratio(total.accounting["loas"], pe.cycles)
+    lines = [
+        f"{best} is the fastest with at most the adders of loas: {pe.adders} of {loas.adders}",
+        f"{best} takes {_ratio(pe.cycles, total.bound)} times the cycles of the match bound",
+        f"{best} takes {theirs} times fewer cycles than LoAS by the accounting of its authors",
+        f"{best} takes {_ratio(loas.cycles, pe.cycles)} times fewer cycles than loas"]
+    if pe.array_luts and loas.array_luts:
+        cost = _ratio(loas.cycles * loas.array_luts, pe.cycles * pe.array_luts)
+        lines.append(f"cycles x LUTs of the array of {best} are {cost} times fewer than of loas")
+    return lines
 
 
 def draw(results: Results, path: Path) -> None:
@@ -163,5 +211,7 @@ def _ratio(count: int, bound: int) -> str:
     return f"{count / bound:.2f}" if bound else "-"
 
 
-def _optional(count: int | None) -> str:
-    return "-" if count is None else f"{count:,}"
+def _optional(count: float | None) -> str:
+    if count is None:
+        return "-"
+    return f"{count:,}" if isinstance(count, int) else f"{count:.1f}"

@@ -31,12 +31,14 @@ class Element(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         cycle.
     exact : bool
         Whether every result was that of the golden model.
-    luts, ffs, brams : int or None
+    luts, ffs, brams, dsps : int or None
         Of all elements after synthesis; None if not measured.
     fmax_mhz : float or None
         Of one element by itself.
-    array_luts, array_ffs, array_brams : int or None
-        Of the whole array: elements, output lanes and what lies between.
+    array_luts, array_ffs, array_brams, array_dsps : int or None
+        Of the whole array: elements, output lanes and what lies around them.
+    array_fmax_mhz : float or None
+        Of such an array of fewer elements.
     activity : dict
         Element cycles by what went on in them.
     dram_bytes : dict
@@ -55,10 +57,13 @@ class Element(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     luts: int | None = None
     ffs: int | None = None
     brams: int | None = None
+    dsps: int | None = None
     fmax_mhz: float | None = None
     array_luts: int | None = None
     array_ffs: int | None = None
     array_brams: int | None = None
+    array_dsps: int | None = None
+    array_fmax_mhz: float | None = None
     activity: dict[str, int] = {}
     dram_bytes: dict[str, int] = {}
     events: dict[str, int] = {}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hardware parameters and their checks: pure data, imports neither amaranth nor torch."""
+
+from .accelerator import MEMORIES, AcceleratorConfig, beat_slot_bits
+from .base import Config
+from .checks import ConfigError
+from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
+from .ftp import INNER_JOINS, FTPConfig
+
+__all__ = ["INNER_JOINS", "LOOKUP_PES", "MEMORIES", "PES", "AcceleratorConfig", "ArrayConfig",
+           "Config", "ConfigError", "ElementConfig", "FTPConfig", "beat_slot_bits"]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the whole accelerator."""
+
+from dataclasses import dataclass
+
+from .checks import ConfigError, check_limits, check_name, check_powers_of_two
+from .element import ElementConfig
+from .ftp import FTP_LIMITS
+
+__all__ = ["MEMORIES", "AcceleratorConfig", "beat_slot_bits"]
+
+MEMORIES = ("axi", "on_chip")
+_ACCELERATOR_LIMITS = {
+    "memory_bits": (32, 128),
+    "memory_words": (256, 1 << 24),
+    "burst_words": (2, 128),
+    "fetch_depth": (2, 64),
+    "weight_buffer_beats": (64, 65536),
+    "max_columns": (8, 65536),
+    "requantize": (0, 1),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AcceleratorConfig(ElementConfig):
+    """Parameters of the whole accelerator: the datapath, its memory and its buffers.
+
+    Raises
+    ------
+    ConfigError
+        A field is out of its range, or two fields do not fit each other.
+    """
+
+    pe: str = "loas"               # one of PES
+    rows_per_pe: int = 1           # r: rows that one element computes
+    memory: str = "axi"            # one of MEMORIES: AXI4 master, or memory inside
+    memory_bits: int = 128         # W: bits of a memory word; 32, 64 or 128
+    memory_words: int = 16384      # words of the memory inside
+    burst_words: int = 16          # longest burst, a power of two
+    fetch_depth: int = 8           # spike chunks requested ahead, a power of two
+    weight_buffer_beats: int = 4096  # a power of two
+    max_columns: int = 1024        # output channels computed from one weight block
+    requantize: int = 1            # 1: with multipliers for requantization and residuals
+
+    def __post_init__(self) -> None:
+        ElementConfig.__post_init__(self)
+        check_limits(self, _ACCELERATOR_LIMITS)
+        check_name(self, "memory", MEMORIES)
+        if self.memory_bits not in (32, 64, 128):
+            raise ConfigError(f"memory_bits must be 32, 64 or 128, not {self.memory_bits}")
+        check_powers_of_two(self, ["burst_words", "fetch_depth", "weight_buffer_beats"])
+        if self.tile_rows > FTP_LIMITS["tppes"][1]:
+            raise ConfigError(f"tppes * rows_per_pe must be at most {FTP_LIMITS['tppes'][1]}, "
+                              f"not {self.tile_rows}")
+        if self.looks_up and self.list_beats_per_word(0) == 0:
+            raise ConfigError(f"probes * weight_bits must be less than memory_bits "
+                              f"({self.memory_bits}), not {self.probes * self.weight_bits}")
+        if self.max_columns < self.chunk:
+            raise ConfigError(f"max_columns must be at least chunk ({self.chunk}), "
+                              f"not {self.max_columns}")
+        for name, value in (("weight_bits", self.weight_bits), ("timesteps", self.timesteps)):
+            if beat_slot_bits(self.beat_values, value) > self.memory_bits:
+                raise ConfigError(f"beat_values * {name} must be at most memory_bits "
+                                  f"({self.memory_bits}), not {self.beat_values * value}")
+
+    @property
+    def mask_words(self) -> int:
+        """Memory words of a bitmask."""
+        return -(-self.chunk // self.memory_bits)
+
+    @property
+    def weight_beats_per_word(self) -> int:
+        """Beats of weights in one memory word."""
+        return self.memory_bits // beat_slot_bits(self.beat_values, self.weight_bits)
+
+    def list_beats_per_word(self, delta_bits: int) -> int:
+        """Return the beats of a weight list in one memory word: slots, and a bit for its end."""
+        return self.memory_bits // (self.probes * (delta_bits + self.weight_bits) + 1)
+
+    @property
+    def spike_beats_per_word(self) -> int:
+        """Beats of lane words in one memory word."""
+        return self.memory_bits // beat_slot_bits(self.beat_values, self.timesteps)
+
+    @property
+    def residual_bits(self) -> int:
+        """Bits in memory of one neuron's residuals, 16 for each timestep, a power of two."""
+        return 16 << (self.timesteps - 1).bit_length()
+
+
+def beat_slot_bits(values: int, bits: int) -> int:
+    """Return the bits that a beat takes in memory: a power of two, at least 8."""
+    return max(8, 1 << (values * bits - 1).bit_length())

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations that every unit is emitted, synthesized and linted at, by its family."""
+
+import dataclasses
+from typing import Any
+
+from ..gen.presets import load_unit_config, preset_names
+from ..gen.units import FAMILIES, UNITS, family_of, units_of
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, FTPConfig
+
+__all__ = ["linted_configs", "odd_config", "smallest_config"]
+
+_ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
+    AcceleratorConfig: AcceleratorConfig(
+        timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, match_fifo_depth=2,
+        beat_values=2, max_fan_in=32, column_fifo_depth=2, memory_bits=32, burst_words=2,
+        fetch_depth=2, weight_buffer_beats=64, max_columns=16, probes=2, hit_fifo_depth=4),
+    ArrayConfig: ArrayConfig(
+        timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, beat_values=2,
+        max_fan_in=32, rows_per_pe=2, probes=2, hit_fifo_depth=4, output_lanes=1),
+}
+_SMALLEST: dict[type[Config], Config] = {
+    AcceleratorConfig: load_unit_config("tiny"), ArrayConfig: _ODD[ArrayConfig],
+}
+_LOOKUP: dict[str, Any] = {"pe": "scan", "rows_per_pe": 2, "probes": 2}  # of an accelerator
+_LEAST = AcceleratorConfig(
+    timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, match_fifo_depth=2,
+    beat_values=1, max_fan_in=8, column_fifo_depth=2, counter_bits=16, memory_bits=32,
+    memory_words=256, burst_words=2, fetch_depth=2, weight_buffer_beats=64, max_columns=8,
+    requantize=0)
+_LEAST_ARRAY = ArrayConfig(
+    timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, beat_values=1, max_fan_in=8,
+    counter_bits=16, rows_per_pe=1, probes=1, hit_fifo_depth=4, output_lanes=1)
+_ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
+    AcceleratorConfig: {
+        "least": _LEAST,
+        "most_tppes": dataclasses.replace(_LEAST, tppes=64, inner_join="fast_fast",
+                                          laggy_adders=8),
+        "most": AcceleratorConfig(
+            timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            match_fifo_depth=64, beat_values=8, max_fan_in=65536, column_fifo_depth=64,
+            counter_bits=64, guard_bits=8, memory="on_chip", memory_bits=128, burst_words=128,
+            # longer buffers only make long Verilog
+            fetch_depth=64, weight_buffer_beats=2048, max_columns=2048),
+        "least_lookup": dataclasses.replace(_LEAST, pe="scan", probes=1, hit_fifo_depth=4),
+        "most_lookup": AcceleratorConfig(
+            pe="bcast", timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            beat_values=8, max_fan_in=1024, counter_bits=64, guard_bits=8, rows_per_pe=16,
+            probes=8, hit_fifo_depth=64, max_columns=2048),
+        "most_elements": dataclasses.replace(_LEAST, pe="bcast", probes=1, tppes=64),
+        "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
+            timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            match_fifo_depth=64, beat_values=64, max_fan_in=65536, column_fifo_depth=64,
+            counter_bits=64),
+    },
+    ArrayConfig: {
+        "least": _LEAST_ARRAY,
+        "most": ArrayConfig(
+            pe="bcast", timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            beat_values=16, max_fan_in=65536, counter_bits=64, guard_bits=8, rows_per_pe=16,
+            probes=16, hit_fifo_depth=64, weight_streams=2, output_lanes=2),
+        "most_tppes": dataclasses.replace(_LEAST_ARRAY, tppes=64, weight_streams=64,
+                                          output_lanes=64),
+    },
+}
+
+
+def smallest_config(unit: str) -> Config:
+    """Return a configuration at which the unit's Verilog is short."""
+    return _with_unit(_SMALLEST[family_of(unit).config], unit)
+
+
+def odd_config(unit: str) -> Config:
+    """Return a small configuration with as many different sizes as possible."""
+    return _with_unit(_ODD[family_of(unit).config], unit)
+
+
+def linted_configs(unit: str) -> dict[str, Config]:
+    """Return by name the presets that have the unit, and the ends of all ranges."""
+    family = family_of(unit)
+    name = next(name for name, other in FAMILIES.items() if other is family)
+    presets = {preset: load_unit_config(preset) for preset in preset_names(name)}
+    found = {preset: config for preset, config in presets.items() if unit in units_of(config)}
+    for name, config in _ENDS[family.config].items():
+        if isinstance(config, family.config):
+            if unit in units_of(config):
+                found[name] = config
+        elif ".ftp." in UNITS[unit].__module__:
+            found[name] = config
+    return found
+
+
+def _with_unit(config: Config, unit: str) -> Config:
+    """Return the configuration, or one with other elements if the unit wants those."""
+    return config if unit in units_of(config) else dataclasses.replace(config, **_LOOKUP)
