@@ -12,6 +12,7 @@ from amaranth.back.verilog import convert
 from amaranth.lib import wiring
 
 from ..rtl.config import Config
+from .black_box import black_box, guarded, is_replaceable
 from .docstring import contract, summary
 from .files import write_whole
 from .ports import describe_ports
@@ -33,20 +34,27 @@ class Emitted:
     description : dict
         ``unit``, ``version``, ``licence``, ``summary``, ``config`` (fields and hash), ``ports``
         (see `describe_ports`); as text ``latency``, ``throughput``, ``back_pressure``, ``reset``.
+    black_box : str
+        The ports alone, if another design may take the unit's place; else empty.
     """
 
     verilog: str
     description: dict[str, Any]
+    black_box: str = ""
 
 
 def emit(unit: str, config: Config) -> Emitted:
     """Return a unit in Verilog: for the same configuration the same text, always."""
     component: Any = unit_type(unit)(config)
-    return Emitted(_verilog(unit, component, config), _description(unit, component, config))
+    description = _description(unit, component, config)
+    return Emitted(_verilog(unit, component, config), description,
+                   black_box(component, description) if is_replaceable(component) else "")
 
 
 def write_unit(unit: str, config: Config, folder: Path) -> list[Path]:
     """Write ``UNIT.v`` and ``UNIT.json`` to ``folder`` and return their paths.
+
+    A unit that another design may replace has ``UNIT_blackbox.v`` too.
 
     Raises
     ------
@@ -58,6 +66,8 @@ def write_unit(unit: str, config: Config, folder: Path) -> list[Path]:
         folder / f"{unit}.v": emitted.verilog,
         folder / f"{unit}.json": json.dumps(emitted.description, indent=2) + "\n",
     }
+    if emitted.black_box:
+        texts[folder / f"{unit}_blackbox.v"] = emitted.black_box
     for path, text in texts.items():
         write_whole(path, text)
     return list(texts)
@@ -68,9 +78,12 @@ def _verilog(unit: str, component: wiring.Component, config: Config) -> str:
     header = (f"// Spikeloom {version('spikeloom')}, unit {unit}, configuration {config.hash()}\n"
               f"// SPDX-License-Identifier: {_LICENCE}\n")
     modules = {unit: component, **getattr(component, "shared", {})}
-    return header + "\n".join(
-        convert(module, name=name, emit_src=False, strip_internal_attrs=True)
-        for name, module in modules.items())
+    texts = []
+    for name, module in modules.items():
+        text = convert(module, name=name, emit_src=False, strip_internal_attrs=True)
+        inner = is_replaceable(module) and name != unit
+        texts.append(guarded(name, text) if inner else text)
+    return header + "\n".join(texts)
 
 
 def _description(unit: str, component: wiring.Component, config: Config) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, ConfigError, CrossbarConfig
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
 from ..rtl.ftp.ftp_array import FTPArray
@@ -14,6 +14,10 @@ from ..rtl.ftp.inner_join import InnerJoin
 from ..rtl.ftp.plif import ParallelLIF
 from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
 from ..rtl.ftp.tppe import TPPE
+from ..rtl.imc.adc import ADC
+from ..rtl.imc.crossbar import Crossbar
+from ..rtl.imc.imc_engine import IMCEngine
+from ..rtl.imc.membrane_lif import MembraneLIF
 from ..rtl.pe.element import Element
 from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
@@ -67,6 +71,12 @@ FAMILIES = {
     "array": Family(ArrayConfig, "array", {
         "element": Element,
         "spiking_array": SpikingArray,
+    }),
+    "crossbar": Family(CrossbarConfig, "crossbar", {
+        "adc": ADC,
+        "crossbar": Crossbar,
+        "imc_engine": IMCEngine,
+        "membrane_lif": MembraneLIF,
     }),
 }
 UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.units.items()}

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "fpga": ("rtl", "models", "gen"),
 }
 # Golden twins that have another name than their unit.
-TWINS = {"accelerator": "network", "spiking_array": "ftp_array"}
+TWINS = {"accelerator": "network", "spiking_array": "ftp_array", "membrane_lif": "plif"}
 # Packages that a folder must do without.
 MUST_NOT_IMPORT = {
     "rtl": {"torch", "numpy", "cocotb", "cocotb_tools", "pyosys"},

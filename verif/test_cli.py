@@ -42,6 +42,19 @@ def test_writes_verilog_and_json(spikeloom, tmp_path):
     assert (config["timesteps"], config["weight_bits"], config["chunk"]) == (3, 5, 32)
 
 
+def test_writes_the_units_of_another_family(spikeloom, tmp_path):
+    status, _, err = spikeloom("verilog", "--config", "crossbar", "--set", "rows=16",
+                               "--set", "columns=16", "--set", "tiles=2")
+    folder = tmp_path / "out" / "verilog"
+    assert (status, err) == (0, "")
+    units = ("adc", "crossbar", "imc_engine", "membrane_lif")
+    assert sorted(path.name for path in folder.iterdir()) == sorted([
+        "crossbar_blackbox.v", *(f"{unit}.{end}" for unit in units for end in ("v", "json"))])
+    assert spikeloom("verilog", "plif", "--config", "crossbar") == (2, "", (
+        "spikeloom: no unit 'plif' in this configuration; there are adc, crossbar, imc_engine, "
+        "membrane_lif\n"))
+
+
 def test_other_folder(spikeloom, tmp_path):
     assert spikeloom("verilog", "plif", "--config", "tiny", "--out", "a/b")[0] == 0
     assert (tmp_path / "a" / "b" / "plif.v").exists()

@@ -30,6 +30,10 @@ CELLS = {
     "spike_loader": (3129, 1286, 0),
     "element": (948, 712, 4),
     "spiking_array": (3687, 1960, 9),
+    "adc": (40, 11, 0),
+    "crossbar": (1009, 345, 6),
+    "imc_engine": (3442, 1315, 15),
+    "membrane_lif": (489, 75, 2),
 }
 TOLERANCE = 0.15
 WHOLE = "accelerator"  # made of the others; its netlist would take too long here

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..gen.presets import load_unit_config, preset_names
 from ..gen.units import FAMILIES, UNITS, family_of, units_of
-from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, FTPConfig
+from ..rtl.config import AcceleratorConfig, ArrayConfig, Config, CrossbarConfig, FTPConfig
 
 __all__ = ["linted_configs", "odd_config", "smallest_config"]
 
@@ -18,9 +18,15 @@ _ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
     ArrayConfig: ArrayConfig(
         timesteps=5, chunk=8, weight_bits=3, tppes=2, laggy_adders=2, beat_values=2,
         max_fan_in=32, rows_per_pe=2, probes=2, hit_fifo_depth=4, output_lanes=1),
+    CrossbarConfig: CrossbarConfig(
+        rows=18, columns=16, cell_bits=2, on_off=10, fraction_bits=3, weight_bits=5,
+        encoding="sign", adc_bits=5, adc_shift=2, columns_per_adc=8, noise_bits=4, noise_shift=1,
+        pulse_bits=5, pulse_loss=2, max_pulses=5, tiles=2, timesteps=3, beat_values=6,
+        neurons=10, counter_bits=16),
 }
 _SMALLEST: dict[type[Config], Config] = {
     AcceleratorConfig: load_unit_config("tiny"), ArrayConfig: _ODD[ArrayConfig],
+    CrossbarConfig: _ODD[CrossbarConfig],
 }
 _LOOKUP: dict[str, Any] = {"pe": "scan", "rows_per_pe": 2, "probes": 2}  # of an accelerator
 _LEAST = AcceleratorConfig(
@@ -31,6 +37,10 @@ _LEAST = AcceleratorConfig(
 _LEAST_ARRAY = ArrayConfig(
     timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, beat_values=1, max_fan_in=8,
     counter_bits=16, rows_per_pe=1, probes=1, hit_fifo_depth=4, output_lanes=1)
+_LEAST_CROSSBAR = CrossbarConfig(
+    rows=16, columns=16, cell_bits=1, on_off=10000, fraction_bits=0, weight_bits=2,
+    encoding="sign", adc_bits=3, adc_shift=0, columns_per_adc=16, noise_seed=0, pulse_bits=1,
+    pulse_loss=0, max_pulses=1, timesteps=1, beat_values=1, neurons=1, counter_bits=16)
 _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
     AcceleratorConfig: {
         "least": _LEAST,
@@ -61,6 +71,16 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             probes=16, hit_fifo_depth=64, weight_streams=2, output_lanes=2),
         "most_tppes": dataclasses.replace(_LEAST_ARRAY, tppes=64, weight_streams=64,
                                           output_lanes=64),
+    },
+    CrossbarConfig: {
+        "least": _LEAST_CROSSBAR,
+        "most": CrossbarConfig(  # more tiles and columns only make long Verilog
+            rows=256, columns=32, cell_bits=4, on_off=2, fraction_bits=8, weight_bits=8,
+            encoding="offset", adc_bits=10, adc_shift=12, columns_per_adc=32, noise_bits=16,
+            noise_shift=10, noise_seed=(1 << 31) - 1, pulse_bits=12, pulse_loss=4, max_pulses=255,
+            tiles=2, timesteps=16, beat_values=64, neurons=65536, counter_bits=64),
+        "an_adc_for_each_column": dataclasses.replace(
+            _LEAST_CROSSBAR, encoding="differential", columns_per_adc=1, weight_bits=8),
     },
 }
 

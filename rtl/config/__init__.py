@@ -6,6 +6,8 @@ from .base import Config
 from .checks import ConfigError
 from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
 from .ftp import INNER_JOINS, FTPConfig
+from .imc import ENCODINGS, NOISE_STATE_BITS, AnalogTiming, CrossbarConfig
 
-__all__ = ["INNER_JOINS", "LOOKUP_PES", "MEMORIES", "PES", "AcceleratorConfig", "ArrayConfig",
-           "Config", "ConfigError", "ElementConfig", "FTPConfig", "beat_slot_bits"]
+__all__ = ["ENCODINGS", "INNER_JOINS", "LOOKUP_PES", "MEMORIES", "NOISE_STATE_BITS", "PES",
+           "AcceleratorConfig", "AnalogTiming", "ArrayConfig", "Config", "ConfigError",
+           "CrossbarConfig", "ElementConfig", "FTPConfig", "beat_slot_bits"]

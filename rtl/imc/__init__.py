@@ -1,0 +1,1 @@
+"""In-memory computing: the crossbar macro, what is digital around it, and their engine."""

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bench of the in-memory-computing engine: programming and row vectors against the golden ops."""
+
+import random
+from typing import Any
+
+import cocotb
+import torch
+from torch import Tensor
+
+from ..models.golden.conductance import Image
+from ..models.golden.imc_engine import IMCEngine, Reading
+from ..models.golden.programmer import program
+from .bench import Bench
+from .crossbar_traffic import as_table, image_of, random_image
+
+__all__ = ["covers_corner", "counts_programming", "keeps_its_pace", "matches_golden",
+           "reads_built_in_tables", "restarts_after_reset"]
+
+_HELD: dict[str, list[Tensor]] = {}  # tables and signs, which outlast tests and resets
+
+
+class _Engine(Bench):
+    """The engine, what its macros hold, and its golden twin."""
+
+    twin: IMCEngine
+
+    @classmethod
+    async def start(cls, dut: Any) -> "_Engine":
+        """Start with what earlier tests left."""
+        bench: Any = await super().start(dut)
+        config = bench.config
+        if not _HELD:
+            _HELD["tables"] = [torch.zeros(config.rows + 1, config.columns, dtype=torch.int64)
+                               for _ in range(config.tiles)]
+            _HELD["signs"] = [torch.zeros(config.rows, config.outputs, dtype=torch.bool)
+                              for _ in range(config.tiles)]
+        bench.twin = IMCEngine(config, bench.images())
+        return bench
+
+    def images(self) -> list[Image]:
+        """Return what the macros hold."""
+        return [image_of(table, signs, self.config) for table, signs in zip(
+            _HELD["tables"], _HELD["signs"], strict=True)]
+
+    def targets(self, columns: int) -> tuple[list[dict[str, int]], dict[str, int]]:
+        """Return targets for some whole columns of each macro, and the effort they take."""
+        config, found = self.config, []
+        effort = {"pulses": 0, "verify_reads": 0, "failures": 0}
+        for tile in range(config.tiles):
+            image = random_image(self.rng, config, tile)
+            table, held = as_table(image, config), _HELD["tables"][tile]
+            for column in self.rng.sample(range(config.columns), columns):
+                output, unit = divmod(column, config.columns_per_output)
+                signs = output < config.outputs and unit == 0
+                done = program(held[:, column], table[:, column], config)
+                for name in effort:
+                    effort[name] += int(getattr(done, name).sum())
+                held[:, column] = done.values
+                for row in range(config.rows + 1):
+                    negative = self.rng.getrandbits(1)
+                    if signs and row < config.rows:
+                        _HELD["signs"][tile][row, output] = bool(negative)
+                    found.append({"tile": tile, "row": row, "column": column,
+                                  "value": int(table[row, column]), "negative": negative})
+        self.twin.load(self.images())
+        return found, effort
+
+    def beats(self, words: Tensor) -> list[dict[str, Any]]:
+        """Return the beats of one vector."""
+        size = self.config.beat_values
+        padded = [*words.tolist(), *[0] * (-len(words) % size)]
+        starts = range(0, len(padded), size)
+        return [{"words": padded[start:start + size], "last": int(start == starts[-1])}
+                for start in starts]
+
+    def expected(self, words: Tensor, reading: Reading) -> list[dict[str, int]]:
+        """Return the golden psums of one vector, in the order in which they come."""
+        psums = self.twin.run(words[None], reading)[:, 0]
+        return [{"psum": int(psum), "output": output, "lane": lane,
+                 "last": int(lane == len(psums) - 1 and output == self.config.outputs - 1)}
+                for lane, row in enumerate(psums) for output, psum in enumerate(row)]
+
+    async def multiply(self, vectors: list[Tensor], reading: Reading, source: Any,
+                       sink: Any) -> None:
+        """Send vectors and compare their psums."""
+        lanes = reading.lanes or self.config.timesteps
+        self.write("reading", {"last_lane": lanes - 1, "planes": int(reading.planes),
+                               "signed_input": int(reading.signed)})
+        begun, wanted = len(sink.values), []
+        for words in vectors:
+            source.put(self.beats(words))
+            wanted += self.expected(words, reading)
+        found = (await sink.take(begun + len(wanted)))[begun:]
+        for number, (psum, want) in enumerate(zip(found, wanted, strict=True)):
+            assert psum == want, f"psum {number} must be {want}, not {psum}"
+        await self.edge(2)
+        assert not self.read("busy"), "busy must be low when all psums are out"
+
+
+def _vector(rng: random.Random, config: Any, length: int, density: float) -> Tensor:
+    return torch.tensor([rng.randrange(1 << config.timesteps) if rng.random() < density else 0
+                         for _ in range(length)])
+
+
+def _vectors(bench: Bench, count: int) -> list[Tensor]:
+    """Return vectors of all lengths and densities; the longest and densest first."""
+    config, rng = bench.config, bench.rng
+    return [_vector(rng, config, config.inputs, 1.0), *(
+        _vector(rng, config, rng.randint(1, config.inputs), rng.choice((0.0, 0.1, 0.4, 1.0)))
+        for _ in range(count - 1))]
+
+
+def _readings(config: Any) -> list[Reading]:
+    return [Reading(), Reading(lanes=max(config.timesteps - 1, 1)), Reading(planes=True),
+            Reading(planes=True, signed=True), Reading(lanes=1, planes=True, signed=True)]
+
+
+@cocotb.test()
+@cocotb.parametrize(gaps=[0.0, 0.5], stalls=[0.0, 0.5])
+async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
+    """Columns are programmed, vectors read as timesteps and as integers, again and again."""
+    bench: Any = await _Engine.start(dut)
+    program_source, source = bench.source("i_program", gaps), bench.source("i", gaps, burst=3)
+    sink = bench.sink("o", stalls, burst=3)
+    for number, reading in enumerate(_readings(bench.config)):
+        if number % 3 == 0:
+            await program_source.send(bench.targets(2)[0])
+            await bench.edge(2)
+        await bench.multiply(_vectors(bench, 3), reading, source, sink)
+    assert len({item["psum"] for item in sink.values}) > 10, "psums must differ"
+    assert not bench.read("overflow")
+
+
+@cocotb.test()
+async def counts_programming(dut: Any) -> None:
+    """Pulses, verify reads and failures are those of the golden op."""
+    bench: Any = await _Engine.start(dut)
+    targets, effort = bench.targets(3)
+    await bench.source("i_program", 0.2).send(targets)
+    await bench.edge(2)
+    assert bench.read("effort") == effort, f"{bench.read('effort')} must be {effort}"
+    assert effort["pulses"]
+
+
+@cocotb.test()
+@cocotb.parametrize(corner=[cocotb.Param(name, name=name) for name in (
+    "silent", "full", "one_beat", "too_long", "one_position")])
+async def covers_corner(dut: Any, corner: str) -> None:
+    """Vectors of the named corner case give the golden psums."""
+    bench: Any = await _Engine.start(dut)
+    config = bench.config
+    program_source, source = bench.source("i_program"), bench.source("i")
+    sink = bench.sink("o", 0.2)
+    await program_source.send(bench.targets(1)[0])
+    every = torch.full((config.inputs,), (1 << config.timesteps) - 1)
+    some = _vector(bench.rng, config, config.inputs, 0.5)
+    vectors = {
+        "silent": [every, torch.zeros_like(every), some],
+        "full": [every, every, some],
+        "one_beat": [every[:config.beat_values], some[:1], some],
+        "too_long": [every],
+        "one_position": [every * (torch.arange(config.inputs) == place)
+                         for place in (0, config.rows - 1, config.inputs - 1)],
+    }[corner]
+    if corner == "too_long":
+        beats = bench.beats(every)
+        await source.send([beat | {"last": 0} for beat in beats])
+        await bench.edge()
+        assert not bench.read("overflow")
+        source.put([beats[0] | {"last": 0}, beats[-1]])
+        wanted = bench.expected(every, Reading(lanes=1))
+        assert await sink.take(len(wanted)) == wanted, "what is too long must be dropped"
+        assert bench.read("overflow")
+        await bench.edge(5)
+    await bench.multiply(vectors, Reading(), source, sink)
+
+
+@cocotb.test()
+async def reads_built_in_tables(dut: Any) -> None:
+    """What the unit was built with is there after power-up, without any programming."""
+    bench: Any = await _Engine.start(dut)
+    _HELD["tables"] = [torch.tensor(table) for table in bench.parameters["tables"]]
+    _HELD["signs"] = [torch.tensor(signs) for signs in bench.parameters["signs"]]
+    bench.twin.load(bench.images())
+    source, sink = bench.source("i"), bench.sink("o", 0.2)
+    for reading in _readings(bench.config):
+        await bench.multiply(_vectors(bench, 3), reading, source, sink)
+
+
+@cocotb.test()
+async def keeps_its_pace(dut: Any) -> None:
+    """Latency and throughput as the component's docstring says."""
+    bench: Any = await _Engine.start(dut)
+    config = bench.config
+    source, sink = bench.source("i"), bench.sink("o")
+    beats = config.inputs // config.beat_values
+    share, outputs = config.columns_per_adc, config.outputs
+    full = torch.full((config.inputs,), (1 << config.timesteps) - 1)
+    for density in (0.0, 1.0, 0.1, 0.5):
+        words = (full * int(density) if density in (0, 1) else
+                 _vector(bench.rng, config, config.inputs, density))
+        begun = len(sink.values)
+        await bench.multiply([words], Reading(), source, sink)
+        firsts = sink.cycles[begun::outputs]
+        active = [int((words >> t & 1).reshape(config.tiles, -1).sum(1).max())
+                  for t in range(config.timesteps)]
+        assert firsts[0] - source.cycles[-1] == beats + active[0] + share + 6
+        for now, later, count in zip(firsts, firsts[1:], active[1:], strict=False):
+            most = max(beats + 2, count + share + 2, share + outputs)
+            assert later - now <= most
+            assert later - now == most or density not in (0, 1)
+
+
+@cocotb.test()
+async def restarts_after_reset(dut: Any) -> None:
+    """A reset drops vectors, error and counters, and starts the noise anew; weights stay."""
+    bench: Any = await _Engine.start(dut)
+    source, program_source = bench.source("i"), bench.source("i_program")
+    await program_source.send(bench.targets(1)[0])
+    for cycles in (5, 40, 90):
+        await source.send(bench.beats(_vector(bench.rng, bench.config, bench.config.inputs, 0.5)))
+        await bench.edge(cycles)
+        assert bench.read("busy")
+        await bench.reset(1)
+        await bench.edge()
+        assert not bench.read("busy") and not int(dut.o__valid.value)
+    assert not any(bench.read("effort").values())
+    bench.twin = IMCEngine(bench.config, bench.images())
+    await bench.multiply(_vectors(bench, 4), Reading(), source, bench.sink("o"))

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stub of the crossbar: it has the unit's ports, and an engine takes it for the unit."""
+
+import subprocess
+
+import pytest
+
+from spikeloom.gen.emit import emit, write_unit
+from spikeloom.gen.presets import load_unit_config
+from spikeloom.verif.build import module_ports
+from spikeloom.verif.toolchain import environment
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load_unit_config("crossbar")
+
+
+def test_it_has_the_ports_of_the_unit(config):
+    emitted = emit("crossbar", config)
+    assert module_ports(emitted.black_box, "crossbar") == module_ports(emitted.verilog, "crossbar")
+    assert "encoding = differential" in emitted.black_box
+    assert "//   [6:0] row: Row R is that of the offsets" in emitted.black_box
+
+
+def test_only_what_may_be_replaced_has_one(config, tmp_path):
+    assert [path.name for path in write_unit("crossbar", config, tmp_path)] == [
+        "crossbar.v", "crossbar.json", "crossbar_blackbox.v"]
+    assert [path.name for path in write_unit("adc", config, tmp_path)] == ["adc.v", "adc.json"]
+
+
+@pytest.mark.parametrize("files, macros, works", [
+    (["imc_engine.v"], [], True),
+    (["imc_engine.v", "crossbar_blackbox.v"], ["-DEXTERNAL_CROSSBAR"], True),
+    (["imc_engine.v"], ["-DEXTERNAL_CROSSBAR"], False),
+    (["imc_engine.v", "crossbar_blackbox.v"], [], False),
+])
+def test_the_engine_takes_it(config, tmp_path, files, macros, works):
+    for unit in ("crossbar", "imc_engine"):
+        write_unit(unit, config, tmp_path)
+    (tmp_path / "crossbar.v").unlink()  # Verilator would find it by itself
+    done = subprocess.run(
+        ["verilator_bin", "--lint-only", "-Wno-lint", "-Wno-style", "-Werror-MODDUP", *macros,
+         "--top-module", "imc_engine", *files],
+        env=environment(), cwd=tmp_path, text=True, capture_output=True)
+    assert (done.returncode == 0) == works, done.stderr
