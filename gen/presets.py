@@ -26,7 +26,8 @@ _FAMILY, _DEFAULT_FAMILY = "family", "accelerator"
 def preset_names(family: str | None = None) -> list[str]:
     """Return the names of the presets, those of a family or all, sorted."""
     names = sorted(path.stem for path in _FOLDER.glob("*.toml"))
-    return [name for name in names if family in (None, _read(_FOLDER / f"{name}.toml")[0])]
+    return [name for name in names
+            if family is None or family == _read(_FOLDER / f"{name}.toml")[0]]
 
 
 def load_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()) -> AcceleratorConfig:

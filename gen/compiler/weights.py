@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights of a layer in each of the formats in which they may lie in memory."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ __all__ = ["FiberWeights", "ListWeights", "Weights", "weight_formats"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Weights:
+class Weights(ABC):
     """The weights of a layer in one format.
 
     Attributes
@@ -33,13 +34,13 @@ class Weights:
         """Bits of a delta of the lists; None if the weights are fibers with bitmasks."""
         return None
 
+    @abstractmethod
     def words(self, block_columns: int) -> int:
         """Return the memory words of all blocks of so many columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pack(self, block_columns: int) -> bytes:
         """Return all blocks behind one another, whole words."""
-        raise NotImplementedError
 
     def largest_block(self, block_columns: int) -> int:
         """Return the beats of the largest block."""

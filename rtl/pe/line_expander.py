@@ -3,13 +3,13 @@
 
 from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..config import ElementConfig
 from ..ftp.array_layouts import array_row_layout
 from ..ftp.layouts import index_range
 from ..population_count import population_count
+from .chunk_intake import ChunkIntake, take_chunks
 
 __all__ = ["LineExpander", "line_layout"]
 
@@ -76,40 +76,16 @@ class LineExpander(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beats = self.config.chunk_beats
-        values = data.ArrayLayout(unsigned(self.config.timesteps), self.config.beat_values)
-        packed = data.StructLayout({"values": values, "end": unsigned(1)})
-        m.submodules.beats = fifo = SyncFIFO(width=packed.size, depth=2 * beats)
-        mask, last = Signal(self.config.chunk), Signal()
-        held, release = Signal(), Signal()  # a whole chunk is here; it goes
-
-        beat = Signal(index_range(beats))
-        written = Signal(packed)
-        take, fits = Signal(), Signal()
-        m.d.comb += [
-            written.values.eq(self.i.p.values),
-            written.end.eq(self.i.p.end),
-            self.i.ready.eq(fifo.w_rdy & (~self.i.p.end | ~held | release)),
-            take.eq(self.i.valid & self.i.ready),
-            fits.eq(self.i.p.end | (beat != beats - 1)),
-            fifo.w_data.eq(written),
-            fifo.w_en.eq(take & fits),
-        ]
-        with m.If(take & ~fits):
-            m.d.sync += self.error.eq(1)
-        with m.If(take & fits):
-            m.d.sync += beat.eq(Mux(self.i.p.end, 0, beat + 1))
-        with m.If(release):
-            m.d.sync += held.eq(0)
-        with m.If(take & self.i.p.end):
-            m.d.sync += [held.eq(1), mask.eq(self.i.p.mask), last.eq(self.i.p.last),
-                         self.o.p.row.eq(self.i.p.row)]
-        self._expand(m, fifo, data.View(packed, fifo.r_data), mask, last, held, release)
+        chunk = take_chunks(m, self.config, self.i, self.error)
+        with m.If(chunk.taken):
+            m.d.sync += self.o.p.row.eq(self.i.p.row)
+        self._expand(m, chunk)
         return m
 
-    def _expand(self, m: Module, fifo, head, mask, last, held, release) -> None:
+    def _expand(self, m: Module, chunk: ChunkIntake) -> None:
         """Add the window on the values that come next, as many as a line and a beat have."""
-        config = self.config
+        config, fifo, head = self.config, chunk.fifo, chunk.head
+        mask, last, held, release = chunk.mask, chunk.last, chunk.held, chunk.release
         size, width = config.probes * config.beat_values, config.timesteps
         lines = config.chunk // size
         capacity = size + config.beat_values

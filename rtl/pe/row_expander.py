@@ -3,12 +3,12 @@
 
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..config import ArrayConfig
 from ..ftp.layouts import index_range
 from ..ftp.row_buffer import row_beat_layout
+from .chunk_intake import ChunkIntake, take_chunks
 
 __all__ = ["RowExpander", "slice_layout"]
 
@@ -73,42 +73,18 @@ class RowExpander(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beats = self.config.chunk_beats
-        values = data.ArrayLayout(unsigned(self.config.timesteps), self.config.beat_values)
-        packed = data.StructLayout({"values": values, "end": unsigned(1)})
-        m.submodules.beats = fifo = SyncFIFO(width=packed.size, depth=2 * beats)
-        mask, last = Signal(self.config.chunk), Signal()
-        held, release = Signal(), Signal()  # a whole chunk is here; it goes
-
-        beat = Signal(index_range(beats))
-        written = Signal(packed)
-        take, fits = Signal(), Signal()
-        m.d.comb += [
-            written.values.eq(self.i.p.values),
-            written.end.eq(self.i.p.end),
-            self.i.ready.eq(fifo.w_rdy & (~self.i.p.end | ~held | release)),
-            take.eq(self.i.valid & self.i.ready),
-            fits.eq(self.i.p.end | (beat != beats - 1)),
-            fifo.w_data.eq(written),
-            fifo.w_en.eq(take & fits),
-        ]
-        with m.If(take & ~fits):
-            m.d.sync += self.error.eq(1)
-        with m.If(take & fits):
-            m.d.sync += beat.eq(Mux(self.i.p.end, 0, beat + 1))
-        with m.If(release):
-            m.d.sync += held.eq(0)
-        with m.If(take & self.i.p.end):
-            m.d.sync += [held.eq(1), mask.eq(self.i.p.mask), last.eq(self.i.p.last)]
-        self._expand(m, fifo, data.View(packed, fifo.r_data), mask, last, held, release)
+        chunk = take_chunks(m, self.config, self.i, self.error)
+        self._expand(m, chunk)
         return m
 
-    def _expand(self, m: Module, fifo, head, mask, last, held, release) -> None:
+    def _expand(self, m: Module, chunk: ChunkIntake) -> None:
         """Add the side that walks over the slices of a chunk.
 
         Lane ``j`` of the present beat is used up if ``j <= used``, so lane 0 always: its next word
         is then in the next beat, at the head of the queue.
         """
+        fifo, head, mask = chunk.fifo, chunk.head, chunk.mask
+        last, held, release = chunk.last, chunk.held, chunk.release
         size, beats = self.config.beat_values, self.config.chunk_beats
         size_bits = (size - 1).bit_length()
         width = self.config.timesteps
