@@ -6,7 +6,7 @@ VENV := .venv/bin/python
 OPTIONS = $(if $(CONFIG),--config $(CONFIG)) $(foreach text,$(SET),--set $(text))
 export PYTHON
 
-.PHONY: help dev test sim regress bench verilog train measure lint clean
+.PHONY: help dev test sim regress bench study verilog train measure lint clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -28,6 +28,10 @@ bench: .venv/bench.stamp  ## Compare processing elements on a trace (TRACE, GEOM
 		$(if $(GEOMETRY),--geometry $(GEOMETRY)) $(if $(PES),--pes $(PES)) \
 		$(if $(BANDWIDTH),--bandwidth $(BANDWIDTH)) $(if $(ENERGIES),--energies $(ENERGIES)) \
 		$(if $(TABLE),--table $(TABLE)) $(if $(QUICK),--quick)
+
+study: .venv/bench.stamp  ## Measure a network on crossbars of many kinds (NET, IMAGES, CONFIG, SET, COSTS, QUICK=1)
+	@$(VENV) -m spikeloom.verif.study.command $(if $(NET),--net $(NET)) \
+		$(if $(IMAGES),--images $(IMAGES)) $(if $(COSTS),--costs $(COSTS)) $(OPTIONS) $(if $(QUICK),--quick)
 
 verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
 	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)

@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from ..rtl.config import AcceleratorConfig, ConfigError
+from .compiler.crossbar_options import ALL_CROSSBARS, CrossbarOptions
 from .emit import write_unit
 from .files import write_whole
 from .presets import DEFAULT_PRESET, as_toml, load_config, load_unit_config
@@ -21,6 +22,7 @@ __all__ = ["main"]
 
 _Overrides = Annotated[tuple[str, ...],
                        Parameter(name="--set", negative="", show_default=False)]
+_Crossbars = Annotated[CrossbarOptions, Parameter(name="*")]
 
 _WITH_REGISTERS = "accelerator"  # the unit whose registers software sees
 
@@ -94,6 +96,7 @@ def check(
     config: str = DEFAULT_PRESET,
     overrides: _Overrides = (),
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    crossbars: _Crossbars = ALL_CROSSBARS,
 ) -> int:
     """Tell how each layer of a network would run, or why it cannot; status 1 if one cannot.
 
@@ -109,6 +112,8 @@ def check(
         field=value, in place of the preset's; again for more.
     as_json
         Print JSON instead of a table.
+    crossbars
+        Where the configuration has some.
     """
     from rich.console import Console  # loading a network needs torch, other commands do not
 
@@ -117,7 +122,7 @@ def check(
     from .compiler.report import check_report, check_table
 
     built = load_config(config, overrides)
-    report = check_report(plan_network(load_network(model), built))
+    report = check_report(plan_network(crossbars.apply(load_network(model), built), built))
     if as_json:
         print(json.dumps(report, indent=2))
     else:
@@ -140,6 +145,7 @@ def compile_program(
     overrides: _Overrides = (),
     images: int = 1,
     out: Path = Path("out/programs"),
+    crossbars: _Crossbars = ALL_CROSSBARS,
 ) -> int:
     """Compile a network to a program image and its description.
 
@@ -155,12 +161,15 @@ def compile_program(
         Most images of a run.
     out
         Folder to write NAME.bin, NAME.json and config.toml to.
+    crossbars
+        Where the configuration has some.
     """
     from .compiler.compile import compile_network
     from .compiler.models import load_network
 
     built = load_config(config, overrides)
-    program = compile_network(load_network(model), built, images)
+    network = crossbars.apply(load_network(model), built)
+    program = compile_network(network, built, images)
     paths = program.save(out)
     write_whole(out / "config.toml", as_toml(built))
     for path in [*paths, out / "config.toml"]:

@@ -53,7 +53,7 @@ def load_unit_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()
     preset : str
         Name of a preset, or path of a TOML file that ends in ``.toml``.
     overrides : Iterable[str]
-        Texts ``field=value``.
+        Texts ``field=value``; of a part ``part.field=value``.
 
     Raises
     ------
@@ -62,17 +62,23 @@ def load_unit_config(preset: str = DEFAULT_PRESET, overrides: Iterable[str] = ()
     """
     family, values = _read(_path(preset), preset)
     kind = FAMILIES[family].config
-    fields = tuple(field.name for field in dataclasses.fields(kind))
-    for name in values:
+    fields = _fields(kind)
+    for name, value in values.items():
         _check_field(name, fields, f"preset {preset}")
+        for inner in value if isinstance(value, dict) else ():
+            _check_field(f"{name}.{inner}", fields, f"preset {preset}")
     for text in overrides:
         name, sign, value = text.partition("=")
         if not sign:
             raise ConfigError(f"an override must read field=value, not {text!r}")
         _check_field(name, fields, "override")
-        values[name] = _value(value)
+        part, _, inner = name.rpartition(".")
+        if part and not isinstance(values.setdefault(part, {}), dict):
+            raise ConfigError(f"override: {part} must be a table of parameters, "
+                              f"not {values[part]!r}")
+        (values[part] if part else values)[inner] = _value(value)
     try:
-        return kind(**values)
+        return kind.from_dict(values)
     except ConfigError as error:
         raise ConfigError(f"preset {preset}: {error}") from None
 
@@ -81,8 +87,21 @@ def as_toml(config: Config) -> str:
     """Return the text of a TOML file from which `load_unit_config` makes ``config``."""
     family = next(name for name, family in FAMILIES.items() if family.config is type(config))
     lines = [] if family == _DEFAULT_FAMILY else [f"{_FAMILY} = {json.dumps(family)}"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in config.as_dict().items()]
+    for name, value in config.as_dict().items():  # parts, which are tables, come last
+        lines += ["", f"[{name}]", *_assignments(value)] if name in config.parts else (
+            _assignments({name: value}))
     return "\n".join([f"# Configuration {config.hash()}", *lines, ""])
+
+
+def _assignments(values: dict[str, Any]) -> list[str]:
+    return [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+
+
+def _fields(kind: type[Config]) -> tuple[str, ...]:
+    """Return the names of all fields, those of parts too."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return (*names, *(f"{name}.{field}" for name, part in kind.parts.items()
+                      for field in _fields(part)))
 
 
 def _path(preset: str) -> Path:

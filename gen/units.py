@@ -13,6 +13,8 @@ from ..rtl.config import (
     ConfigError,
     CrossbarConfig,
     TTFSConfig,
+    VitConfig,
+    VitCoreConfig,
 )
 from ..rtl.ftp.compressor import Compressor
 from ..rtl.ftp.decompressor import Decompressor
@@ -23,12 +25,14 @@ from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
 from ..rtl.ftp.tppe import TPPE
 from ..rtl.imc.adc import ADC
 from ..rtl.imc.crossbar import Crossbar
+from ..rtl.imc.crossbar_array import CrossbarArray
 from ..rtl.imc.imc_engine import IMCEngine
 from ..rtl.imc.membrane_lif import MembraneLIF
 from ..rtl.pe.element import Element
 from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
 from ..rtl.soc.accelerator import Accelerator
+from ..rtl.soc.cell_loader import CellLoader
 from ..rtl.soc.chunk_writer import ChunkWriter
 from ..rtl.soc.csr import CSR
 from ..rtl.soc.post_processor import PostProcessor
@@ -36,6 +40,10 @@ from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
 from ..rtl.ttfs.ttfs_core import TTFSCore
 from ..rtl.ttfs.ttfs_neuron import TTFSNeuron
+from ..rtl.vit.gelu import GELU
+from ..rtl.vit.layer_norm import LayerNorm
+from ..rtl.vit.softmax import Softmax
+from ..rtl.vit.vit_core import VitCore
 
 __all__ = ["FAMILIES", "UNITS", "Family", "check_unit", "family_of", "unit_type", "units_of"]
 
@@ -72,6 +80,8 @@ FAMILIES = {
         "lookup_array": LookupArray,
         "csr": CSR,
         "weight_loader": WeightLoader,
+        "cell_loader": CellLoader,
+        "crossbar_array": CrossbarArray,
         "chunk_writer": ChunkWriter,
         "post_processor": PostProcessor,
         "spike_loader": SpikeLoader,
@@ -91,10 +101,19 @@ FAMILIES = {
         "ttfs_neuron": TTFSNeuron,
         "ttfs_core": TTFSCore,
     }),
+    "vit": Family(VitConfig, "vit", {
+        "layer_norm": LayerNorm,
+        "softmax": Softmax,
+        "gelu": GELU,
+    }),
+    "vit_core": Family(VitCoreConfig, "vit_core", {
+        "vit_core": VitCore,
+    }),
 }
 UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.units.items()}
 _INNER_JOIN = ("prefix_sum_fast", "prefix_sum_laggy", "inner_join", "tppe", "ftp_array")
 _LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weights up
+_CROSSBAR = ("cell_loader", "crossbar_array")  # units of one with crossbars
 
 
 def family_of(unit: str) -> Family:
@@ -113,7 +132,8 @@ def units_of(config: Config) -> list[str]:
     family = next(family for family in FAMILIES.values() if family.config is type(config))
     if not isinstance(config, AcceleratorConfig):
         return list(family.units)
-    others = _INNER_JOIN if config.looks_up else _LOOKUP
+    others = (*(_INNER_JOIN if config.looks_up else _LOOKUP),
+              *(() if config.crossbar else _CROSSBAR))
     return [name for name in family.units if name not in others]
 
 

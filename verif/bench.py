@@ -43,7 +43,8 @@ class Bench:
     def __init__(self, dut: Any):
         self.dut = dut
         self.unit = os.environ[UNIT_VARIABLE]
-        self.config: Any = family_of(self.unit).config(**json.loads(os.environ[CONFIG_VARIABLE]))
+        self.config: Any = family_of(self.unit).config.from_dict(
+            json.loads(os.environ[CONFIG_VARIABLE]))
         self.parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
         self.rng = random.Random(cocotb.RANDOM_SEED)
         self.component: Any = unit_type(self.unit)(self.config)

@@ -60,7 +60,7 @@ class MemoryBench:
 
     def __init__(self, dut: Any):
         self.dut = dut
-        self.config = AcceleratorConfig(**json.loads(os.environ[CONFIG_VARIABLE]))
+        self.config = AcceleratorConfig.from_dict(json.loads(os.environ[CONFIG_VARIABLE]))
         parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
         self.rng = random.Random(cocotb.RANDOM_SEED)
         self.words = self.config.memory_words

@@ -56,6 +56,8 @@ class LayerReport:
     ----------
     name : str
         "image" where the image is encoded.
+    engine : str
+        That multiplied: "crossbar" or the kind of elements; empty for the image.
     exact : bool or None
         None if it was not compared.
     counters : dict of str to int
@@ -71,6 +73,7 @@ class LayerReport:
     """
 
     name: str
+    engine: str = ""
     predicted: int = 0
     exact: bool | None = None
     counters: dict[str, int] = field(default_factory=dict)
@@ -241,13 +244,15 @@ class _Run:
 def _complete(layer: LayerReport, step: Step, config: AcceleratorConfig, images: int) -> None:
     """Work out from the counters what a report says of a layer."""
     counters = layer.counters
+    if step.name != IMAGE:
+        layer.engine = "crossbar" if step.crossbar else config.pe
     layer.predicted = step.cycles * images
     layer.cycles = counters.get("cycles", 0)
-    if layer.cycles:
+    if layer.cycles and not step.crossbar:
         layer.utilisation = counters["match"] / (config.tppes * layer.cycles)
     shares = {limit: sum(counters.get(name, 0) for name in names)
               for limit, names in LIMITS.items()}
-    if step.name != IMAGE and any(shares.values()):
+    if step.name != IMAGE and not step.crossbar and any(shares.values()):
         layer.limit = max(shares, key=lambda limit: shares[limit])
     word_bytes = config.memory_bits // 8
     layer.bytes = {name: counters.get(counter, 0) * word_bytes

@@ -16,6 +16,7 @@ from ..models.golden.readout import readout
 from ..models.golden.requantize import requantize
 from ..models.golden.residual_add import RESIDUAL_LIMITS, residual_add
 from ..rtl.soc.descriptor import Mode
+from .reference_crossbar import read_blocks
 from .reference_memory import MachineError, ReferenceMemory
 
 __all__ = ["ReferenceLayer", "Tile", "TileTrace", "walk"]
@@ -108,7 +109,8 @@ class ReferenceLayer:
         self.memory, self.layer, self.index, self.image = memory, layer, index, image
         self.config, self.flags = memory.config, layer["flags"]
         self.slots: dict[int, list[int]] = {}  # chunks of the sources, by address
-        self.weights = self._read_weights()
+        self.crossbars = read_blocks(memory, layer) if layer["crossbar"] else None
+        self.weights = None if self.crossbars else self._read_weights()
         self.channels = self.memory.read_channels(layer["channel_address"], layer["columns"])
         self.residuals_in, self.residuals_out, self.neurons = b"", b"", 0
         if self.flags["residual_in"]:
@@ -128,7 +130,7 @@ class ReferenceLayer:
                                    f"not {len(tile.rows)}")
             block = slice(tile.block * block_columns, (tile.block + 1) * block_columns)
             words = np.array([self._row(*row) for row in tile.rows])
-            psums = self._multiply(words, self.weights[block])
+            psums = self._multiply(words, tile.block, block)
             currents = self._currents(psums, {k: torch.from_numpy(x[block])
                                               for k, x in self.channels.items()})
             yield TileTrace(image=self.image, descriptor=self.index, tile=tile, words=words,
@@ -202,10 +204,14 @@ class ReferenceLayer:
             words += self.slots[address]
         return words
 
-    def _multiply(self, words: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return the psums, int64[T, rows, columns], that the array computes."""
+    def _multiply(self, words: np.ndarray, block: int, columns: slice) -> np.ndarray:
+        """Return the psums, int64[T, rows, columns], that the array or the crossbars compute."""
         planes = words >> np.arange(self.config.timesteps)[:, None, None] & 1
-        psums = planes @ weights.T
+        if self.crossbars:
+            psums = self.crossbars[block].multiply(planes)
+        else:
+            assert self.weights is not None
+            psums = planes @ self.weights[columns].T
         limit = 1 << (self.config.psum_bits - 1)
         if psums.min() < -limit or psums.max() >= limit:
             raise MachineError(f"psum must be in {-limit}..{limit - 1}, not "

@@ -32,7 +32,7 @@ JOBS = (
     *(Job(network, "loas", 10) for network in (
         "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
-    *(Job(network, pe, 2) for pe in ("scan", "bcast") for network in (
+    *(Job(network, config, 2) for config in ("scan", "bcast", "imc") for network in (
         _DIGITS, "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),

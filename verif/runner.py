@@ -64,7 +64,7 @@ class Run:
     def command(self) -> str:
         """Return the shell command that repeats this run with waves."""
         preset = family_of(self.unit).preset
-        defaults = load_unit_config(preset).as_dict()
+        defaults = load_unit_config(preset).flat()
         python = Path(sys.executable)
         if python.is_relative_to(Path.cwd()):
             python = python.relative_to(Path.cwd())
@@ -72,7 +72,7 @@ class Run:
                  "--seed", str(self.seed), "--waves"]
         if preset != DEFAULT_PRESET:
             words += ["--config", preset]
-        for name, value in self.config.as_dict().items():
+        for name, value in self.config.flat().items():
             if value != defaults.get(name):
                 words += ["--set", f"{name}={value}"]
         if self.parameters:

@@ -20,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ..gen.compiler.compile import compile_network
+from ..gen.compiler.crossbar_options import ALL_CROSSBARS, CrossbarOptions
 from ..gen.compiler.errors import CompileError
 from ..gen.compiler.program import Program
 from ..gen.files import write_whole
@@ -50,7 +51,8 @@ _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on 
 @_app.default
 def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | None = None,
              set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
-             out: Path = Path("out/sim")) -> int:
+             out: Path = Path("out/sim"),
+             crossbars: Annotated[CrossbarOptions, Parameter(name="*")] = ALL_CROSSBARS) -> int:
     """Run test images through the accelerator, first layer to argmax, and compare every layer.
 
     Parameters
@@ -66,13 +68,15 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
         Override a field of the preset: FIELD=VALUE.
     out
         Folder for NET.json, the program image and the resolved configuration.
+    crossbars
+        Where the hardware has some.
     """
     if ttfs_sim.knows(net):
         return ttfs_sim.simulate(net=net, images=images, config=config or ttfs_sim.PRESET,
                                  set_=set_, out=out)
     hardware = load_config(config or DEFAULT_PRESET, set_)
     recipe = get(net)
-    network, test = recipe.load(), recipe.load_test()
+    network, test = crossbars.apply(recipe.load(), hardware), recipe.load_test()
     if not 1 <= images <= len(test.images):
         raise ValueError(f"images must be in 1..{len(test.images)}, not {images}")
     program = compile_network(network, hardware, keep_all=True)
@@ -133,20 +137,25 @@ def _step(what: str, work: Callable[[], _Result]) -> _Result:
 def _print_report(report: ProgramReport, config: AcceleratorConfig, images: int) -> None:
     elements = (f"elements of {config.rows_per_pe} rows, {config.pe}" if config.looks_up else
                 f"TPPEs, {config.inner_join}")
+    engines = ["engine"] if config.crossbar else []
+    if config.crossbar:
+        elements += f", {config.crossbar.tiles} crossbars"
     table = Table(title=f"{report.network}, {report.images} of {images} images, {config.tppes} "
                         f"{elements}, chunk {config.chunk}, memory {config.memory}",
                   box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
                   caption="cycles and bytes of an image on average; limit: what most element "
                           "cycles went to")
-    for name in ("layer", "cycles", "predicted", "PE utili-\nsation", "limit", "weight\nbytes",
-                 "spike\nbytes", "written\nbytes", "RTL"):
-        table.add_column(name, justify="left" if name in ("layer", "limit", "RTL") else "right")
+    for name in ("layer", *engines, "cycles", "predicted", "PE utili-\nsation", "limit",
+                 "weight\nbytes", "spike\nbytes", "written\nbytes", "RTL"):
+        table.add_column(name, justify="left" if name in ("layer", "engine", "limit", "RTL")
+                         else "right")
     count = max(report.images, 1)
     for layer in report.layers:
         mean = {name: f"{value // count:,}" for name, value in layer.bytes.items()}
         verdict = {True: "[green]exact[/]", False: "[red]mismatch[/]", None: "not compared"}
         table.add_row(
-            layer.name, f"{layer.cycles // count:,}", f"{layer.predicted // count:,}",
+            layer.name, *(layer.engine for _ in engines),
+            f"{layer.cycles // count:,}", f"{layer.predicted // count:,}",
             f"{layer.utilisation:.1%}", layer.limit, mean["weight_bytes"], mean["spike_bytes"],
             mean["written_bytes"], verdict[layer.exact])
     _console.print(table)

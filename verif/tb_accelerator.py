@@ -223,6 +223,7 @@ async def illegal_descriptors_stop(dut: Any) -> None:
             (layer, {"chunks": 255}, {"bad_descriptor"}),
             (layer, {"source.kernel_height": 0}, {"bad_descriptor"}),
             (layer, {"weight_list": 1, "delta_bits": 9}, {"unsupported"}),
+            (layer, {"crossbar": 1}, {"unsupported"}),
             (layer, {"columns": 0}, {"bad_descriptor", "weight_buffer_overflow"}),
             (layer, {"weight_words": 0},
              {"bad_descriptor", "weight_buffer_overflow", "read_range", "timeout"}),

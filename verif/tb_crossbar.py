@@ -135,7 +135,9 @@ async def moves_by_pulses(dut: Any, stalls: float) -> None:
     assert await sink.take(len(wanted)) == wanted
     full = (1 << config.cell_word_bits) - 1
     assert {0, full} <= set(wanted), "some cells must saturate"
-    assert {later - now for now, later in itertools.pairwise(program.cycles)} == {2} or stalls
+    for (now, later), pair in zip(itertools.pairwise(program.cycles),
+                                  itertools.pairwise(requests), strict=True):
+        assert later - now == 2 - any(request["verify"] for request in pair) or stalls
 
 
 @cocotb.test()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bench of the in-memory-computing engine: programming and row vectors against the golden ops."""
 
+import itertools
 import random
 from typing import Any
 
@@ -66,6 +67,13 @@ class _Engine(Bench):
         self.twin.load(self.images())
         return found, effort
 
+    async def program(self, source: Any, targets: list[dict[str, int]]) -> None:
+        """Send targets and wait until the last cell is done."""
+        await source.send(targets)
+        await self.edge()
+        while self.read("programming"):
+            await self.edge()
+
     def beats(self, words: Tensor) -> list[dict[str, Any]]:
         """Return the beats of one vector."""
         size = self.config.beat_values
@@ -125,8 +133,7 @@ async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
     sink = bench.sink("o", stalls, burst=3)
     for number, reading in enumerate(_readings(bench.config)):
         if number % 3 == 0:
-            await program_source.send(bench.targets(2)[0])
-            await bench.edge(2)
+            await bench.program(program_source, bench.targets(2)[0])
         await bench.multiply(_vectors(bench, 3), reading, source, sink)
     assert len({item["psum"] for item in sink.values}) > 10, "psums must differ"
     assert not bench.read("overflow")
@@ -134,13 +141,22 @@ async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
 
 @cocotb.test()
 async def counts_programming(dut: Any) -> None:
-    """Pulses, verify reads and failures are those of the golden op."""
+    """Pulses, verify reads, failures and cycles are those of the golden op."""
     bench: Any = await _Engine.start(dut)
     targets, effort = bench.targets(3)
-    await bench.source("i_program", 0.2).send(targets)
-    await bench.edge(2)
+    source = bench.source("i_program")
+    await bench.program(source, targets)
     assert bench.read("effort") == effort, f"{bench.read('effort')} must be {effort}"
     assert effort["pulses"]
+    same = [target | {"value": int(_HELD["tables"][target["tile"]][target["row"],
+                                                                    target["column"]])}
+            for target in targets]
+    begun = len(source.cycles)
+    await source.send(same)
+    cycles = source.cycles[begun:]
+    assert cycles[-1] - cycles[0] == len(same) - 1, "a cell that holds its target takes a cycle"
+    await bench.edge()
+    assert not bench.read("programming")
 
 
 @cocotb.test()
@@ -152,7 +168,7 @@ async def covers_corner(dut: Any, corner: str) -> None:
     config = bench.config
     program_source, source = bench.source("i_program"), bench.source("i")
     sink = bench.sink("o", 0.2)
-    await program_source.send(bench.targets(1)[0])
+    await bench.program(program_source, bench.targets(1)[0])
     every = torch.full((config.inputs,), (1 << config.timesteps) - 1)
     some = _vector(bench.rng, config, config.inputs, 0.5)
     vectors = {
@@ -194,16 +210,18 @@ async def keeps_its_pace(dut: Any) -> None:
     bench: Any = await _Engine.start(dut)
     config = bench.config
     source, sink = bench.source("i"), bench.sink("o")
-    beats = config.inputs // config.beat_values
+    most_beats = config.inputs // config.beat_values
     share, outputs = config.columns_per_adc, config.outputs
     full = torch.full((config.inputs,), (1 << config.timesteps) - 1)
-    for density in (0.0, 1.0, 0.1, 0.5):
-        words = (full * int(density) if density in (0, 1) else
-                 _vector(bench.rng, config, config.inputs, density))
+    for density, beats in itertools.product((0.0, 1.0, 0.1, 0.5), {most_beats, 1}):
+        length = beats * config.beat_values
+        words = (full[:length] * int(density) if density in (0, 1) else
+                 _vector(bench.rng, config, length, density))
         begun = len(sink.values)
         await bench.multiply([words], Reading(), source, sink)
         firsts = sink.cycles[begun::outputs]
-        active = [int((words >> t & 1).reshape(config.tiles, -1).sum(1).max())
+        padded = torch.nn.functional.pad(words, (0, config.inputs - length))
+        active = [int((padded >> t & 1).reshape(config.tiles, -1).sum(1).max())
                   for t in range(config.timesteps)]
         assert firsts[0] - source.cycles[-1] == beats + active[0] + share + 6
         for now, later, count in zip(firsts, firsts[1:], active[1:], strict=False):
@@ -217,7 +235,7 @@ async def restarts_after_reset(dut: Any) -> None:
     """A reset drops vectors, error and counters, and starts the noise anew; weights stay."""
     bench: Any = await _Engine.start(dut)
     source, program_source = bench.source("i"), bench.source("i_program")
-    await program_source.send(bench.targets(1)[0])
+    await bench.program(program_source, bench.targets(1)[0])
     for cycles in (5, 40, 90):
         await source.send(bench.beats(_vector(bench.rng, bench.config, bench.config.inputs, 0.5)))
         await bench.edge(cycles)
@@ -228,3 +246,24 @@ async def restarts_after_reset(dut: Any) -> None:
     assert not any(bench.read("effort").values())
     bench.twin = IMCEngine(bench.config, bench.images())
     await bench.multiply(_vectors(bench, 4), Reading(), source, bench.sink("o"))
+
+
+@cocotb.test()
+async def leaves_macros_out(dut: Any) -> None:
+    """Macros that are left out do not count, whatever their offsets."""
+    bench: Any = await _Engine.start(dut)
+    config = bench.config
+    await bench.program(bench.source("i_program"), bench.targets(config.columns)[0])
+    held = bench.images()
+    source, sink = bench.source("i"), bench.sink("o")
+    for used in range(config.tiles):
+        bench.write("left_out", ((1 << config.tiles) - 1) & -(1 << used))
+        words = torch.full((max(used * config.rows, 1),), (1 << config.timesteps) - 1)
+        words[used * config.rows:] = 0
+        nothing = image_of(torch.zeros_like(_HELD["tables"][0]),
+                           torch.zeros_like(_HELD["signs"][0]), config)
+        bench.twin.load([image if tile < used else nothing for tile, image in enumerate(held)])
+        if config.noise_bits == 0:
+            await bench.multiply([words], Reading(), source, sink)
+    bench.write("left_out", 0)
+    bench.twin.load(held)

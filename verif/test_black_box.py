@@ -9,6 +9,7 @@ from spikeloom.gen.emit import emit, write_unit
 from spikeloom.gen.presets import load_unit_config
 from spikeloom.verif.build import module_ports
 from spikeloom.verif.toolchain import environment
+from spikeloom.verif.unit_configs import smallest_config
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +45,9 @@ def test_the_engine_takes_it(config, tmp_path, files, macros, works):
          "--top-module", "imc_engine", *files],
         env=environment(), cwd=tmp_path, text=True, capture_output=True)
     assert (done.returncode == 0) == works, done.stderr
+
+
+def test_the_array_of_an_accelerator_holds_it_as_a_module():
+    verilog = emit("crossbar_array", smallest_config("crossbar_array")).verilog
+    guarded = verilog.partition("`ifndef EXTERNAL_CROSSBAR\n")[2].partition("`endif\n")[0]
+    assert "\nmodule crossbar(" in guarded and verilog.count("\nmodule crossbar(") == 1

@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from spikeloom.rtl.config import ENCODINGS, AnalogTiming, ConfigError, CrossbarConfig
+from spikeloom.rtl.config import (
+    ENCODINGS,
+    AcceleratorConfig,
+    AnalogTiming,
+    ConfigError,
+    CrossbarConfig,
+)
 
 LIMITS = {
     "rows": (16, 256),
@@ -106,3 +112,44 @@ def test_time_of_the_analog_part():
     timing, config = AnalogTiming(settle_ns=10.0, adc_bit_ns=2.0, pulse_ns=50.0), CrossbarConfig()
     assert timing.read_ns(config) == 10 + 8 * 7 * 2
     assert timing.program_ns(config, pulses=3, verify_reads=4) == 3 * 50 + 4 * (10 + 7 * 2)
+
+
+def _accelerator(fields=None, **crossbar):
+    macros = dict(rows=32, columns=128, weight_bits=4, adc_shift=6, timesteps=3, beat_values=4)
+    return AcceleratorConfig(**{
+        "timesteps": 3, "chunk": 32, "weight_bits": 4, "beat_values": 4, "max_fan_in": 64,
+        "guard_bits": 8, "crossbar": CrossbarConfig(**macros | crossbar), **(fields or {})})
+
+
+def test_a_part_of_an_accelerator():
+    config = _accelerator()
+    assert AcceleratorConfig.from_dict(config.as_dict()) == config
+    assert config.as_dict()["crossbar"] == config.crossbar.as_dict()
+    assert config.flat()["crossbar.rows"] == 32 and "crossbar" not in config.flat()
+    assert "crossbar" not in AcceleratorConfig().as_dict()
+    assert AcceleratorConfig().hash() == "3fea6195df9e85f9", "without crossbars it stays the same"
+    assert len({config.hash(), _accelerator(adc_bits=7).hash(),
+                _accelerator({"crossbar": None}).hash()}) == 3
+
+
+@pytest.mark.parametrize(("fields", "text"), [
+    (dict(timesteps=4), "crossbar.timesteps must be timesteps (3), not 4"),
+    (dict(beat_values=8), "crossbar.beat_values must be beat_values (4), not 8"),
+    (dict(weight_bits=3), "crossbar.weight_bits must be weight_bits (4), not 3"),
+    (dict(counter_bits=31), "crossbar.counter_bits must be counter_bits (32), not 31"),
+    (dict(adc_shift=5), "crossbar.adc_shift must be at least crossbar.fraction_bits (6), not 5"),
+    (dict(noise_bits=2), "crossbar.noise_bits must be 0, not 2"),
+    (dict(columns=120), "outputs of a crossbar must be at least chunk (32), not 30"),
+    (dict(adc_bits=10, adc_shift=12),
+     "results of all tiles of the crossbar must fit psum_bits (18), not be up to 327360"),
+])
+def test_macros_must_fit_the_accelerator(fields, text):
+    with pytest.raises(ConfigError, match=f"^{re.escape(text)}$"):
+        _accelerator(**fields)
+
+
+def test_a_part_must_be_a_table():
+    with pytest.raises(ConfigError, match="^crossbar must be a table of parameters, not 3$"):
+        AcceleratorConfig(crossbar=3)
+    with pytest.raises(ConfigError, match="^crossbar: rows must be an int in 16..256, not 1$"):
+        AcceleratorConfig.from_dict({"crossbar": {"rows": 1}})

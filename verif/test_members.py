@@ -32,10 +32,17 @@ def _layouts(shape_texts, namespace, found, config):
     for text in shape_texts:
         function = layout_function(text, namespace)
         if function and function not in found:
-            found[function] = config
+            found[function] = part = _part(function, config)
             _layouts((item.shape for item in members(function).values()),
-                     function.__globals__, found, config)
+                     function.__globals__, found, part)
     return found
+
+
+def _part(function, config):
+    """Return what the function takes: the configuration or a part of it."""
+    kinds = [item.annotation for item in inspect.signature(function).parameters.values()]
+    parts = (getattr(config, name) for name, kind in config.parts.items() if kind in kinds)
+    return next(parts, config)
 
 
 def _all_layouts():

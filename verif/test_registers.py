@@ -28,7 +28,8 @@ from spikeloom.rtl.soc.register_map import (
 )
 
 CONFIGS = {"axi": load_config("loas"), "on_chip": load_config("tiny"),
-           "other": AcceleratorConfig(inner_join="fast_fast", requantize=0, guard_bits=2)}
+           "other": AcceleratorConfig(inner_join="fast_fast", requantize=0, guard_bits=2),
+           "crossbar": load_config("imc")}
 
 
 @pytest.fixture(params=CONFIGS)
@@ -93,19 +94,22 @@ def test_map_agrees_with_the_golden_registers(config, registers):
 
 def test_configuration_is_in_the_map(config):
     found = register_map(config)
-    for name, value in config.as_dict().items():
-        field = found[f"config_{name}"].fields[0]
+    assert found["config_crossbar"].reset == (config.crossbar is not None)
+    for name, value in config.flat().items():
+        field = found[f"config_{name.replace('.', '_')}"].fields[0]
         assert field.constant
         assert (field.values[field.reset] if field.values else field.reset) == value, name
     number = found["hash_high"].reset << 32 | found["hash_low"].reset
     assert f"{number:016x}" == config.hash()
 
 
-def test_memory_decides_what_is_there():
+def test_configuration_decides_what_is_there():
     names = {key: {register.name for register in register_map(config).registers}
              for key, config in CONFIGS.items()}
     assert names["axi"] - names["on_chip"] == {"base"}
     assert names["on_chip"] - names["axi"] == {"memory_address", "memory_data"}
+    assert names["crossbar"] - names["axi"] == {
+        f"config_{name.replace('.', '_')}" for name in CONFIGS["crossbar"].flat() if "." in name}
 
 
 def test_error_codes_are_complete():

@@ -13,6 +13,8 @@ from ..rtl.config import (
     CrossbarConfig,
     FTPConfig,
     TTFSConfig,
+    VitConfig,
+    VitCoreConfig,
 )
 
 __all__ = ["linted_configs", "odd_config", "smallest_config"]
@@ -35,9 +37,19 @@ _ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
         neuron_groups=160, time_groups=320, weight_words=1536, maps=16, edges=32,
         channel_entries=256, max_side=16, max_kernel=6, image_bytes=512, first_groups=6,
         accumulator_bits=24),
+    VitConfig: VitConfig(
+        max_channels=11, max_tokens=13, token_bits=10, value_bits=6, beta_bits=14,
+        norm_fraction_bits=5, reciprocal_bits=9, score_bits=12, index_bits=3, power_bits=8,
+        probability_bits=7),
+    VitCoreConfig: VitCoreConfig(
+        max_channels=11, max_tokens=13, norm_fraction_bits=5, reciprocal_bits=9, index_bits=3,
+        power_bits=8, probability_bits=7, values=100, parameters=50, instructions=9,
+        macro_rows=18, macro_columns=64, tiles=2, beat_values=6, adc_bits=5, gelu_tables=3),
 }
 _SMALLEST: dict[type[Config], Config] = _ODD | {AcceleratorConfig: load_unit_config("tiny")}
 _LOOKUP: dict[str, Any] = {"pe": "scan", "rows_per_pe": 2, "probes": 2}  # of an accelerator
+_MACROS: dict[str, Any] = {"rows": 16, "cell_bits": 4, "encoding": "sign", "on_off": 10,
+                           "fraction_bits": 1, "adc_shift": 1, "tiles": 2}
 _LEAST = AcceleratorConfig(
     timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, match_fifo_depth=2,
     beat_values=1, max_fan_in=8, column_fifo_depth=2, counter_bits=16, memory_bits=32,
@@ -66,6 +78,8 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             pe="bcast", timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
             beat_values=8, max_fan_in=1024, counter_bits=64, guard_bits=8, rows_per_pe=16,
             probes=8, hit_fifo_depth=64, max_columns=2048),
+        "least_crossbar": dataclasses.replace(
+            _LEAST, guard_bits=8, crossbar=_LEAST_CROSSBAR),
         "most_elements": dataclasses.replace(_LEAST, pe="bcast", probes=1, tppes=64),
         "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
             timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
@@ -103,6 +117,27 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             weight_words=64, maps=64, edges=256, channel_entries=64, max_side=256,
             max_kernel=16, image_bytes=1024, first_groups=16, accumulator_bits=32),
     },
+    VitConfig: {
+        "least": VitConfig(
+            max_channels=2, max_tokens=2, token_bits=8, value_bits=4, beta_bits=8,
+            norm_fraction_bits=0, reciprocal_bits=8, score_bits=8, index_bits=1, power_bits=8,
+            probability_bits=2),
+        "most": VitConfig(
+            max_channels=4096, max_tokens=4096, token_bits=24, value_bits=8, beta_bits=32,
+            norm_fraction_bits=15, reciprocal_bits=20, score_bits=32, index_bits=8,
+            power_bits=16, probability_bits=8),
+    },
+    VitCoreConfig: {
+        "least": VitCoreConfig(
+            max_channels=2, max_tokens=2, norm_fraction_bits=0, reciprocal_bits=8, index_bits=1,
+            power_bits=8, probability_bits=2, values=16, parameters=16, instructions=2,
+            macro_rows=16, macro_columns=64, tiles=1, beat_values=1, adc_bits=3, gelu_tables=1),
+        "most": VitCoreConfig(  # more macros and columns only make long Verilog
+            max_channels=4096, max_tokens=4096, norm_fraction_bits=15, reciprocal_bits=20,
+            index_bits=8, power_bits=16, probability_bits=8, values=1 << 16, parameters=1 << 16,
+            instructions=256, macro_rows=256, macro_columns=64, tiles=2, beat_values=64,
+            adc_bits=10, gelu_tables=16),
+    },
 }
 
 
@@ -132,5 +167,17 @@ def linted_configs(unit: str) -> dict[str, Config]:
 
 
 def _with_unit(config: Config, unit: str) -> Config:
-    """Return the configuration, or one with other elements if the unit wants those."""
-    return config if unit in units_of(config) else dataclasses.replace(config, **_LOOKUP)
+    """Return the configuration, or one with other elements or crossbars if the unit wants them."""
+    if unit in units_of(config):
+        return config
+    lookup = dataclasses.replace(config, **_LOOKUP)
+    return lookup if unit in units_of(lookup) else _with_crossbars(config)
+
+
+def _with_crossbars(config: Any) -> AcceleratorConfig:
+    """Return the configuration of an accelerator with small macros."""
+    shared = {name: getattr(config, name)
+              for name in ("timesteps", "weight_bits", "beat_values", "counter_bits")}
+    slices = -(-(config.weight_bits - 1) // _MACROS["cell_bits"])
+    return dataclasses.replace(config, guard_bits=8, crossbar=CrossbarConfig(
+        **_MACROS, **shared, columns=max(16, config.chunk * slices)))

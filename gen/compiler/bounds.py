@@ -18,6 +18,18 @@ def current_range(layer: IntegerLayer) -> tuple[int, int]:
 
     For bit planes this holds the psum of each plane and the sum over all of them.
     """
+    if layer.crossbars is not None:
+        least, most = (bound.numpy() for bound in layer.crossbars.bounds(
+            layer.input_bits, layer.input_signed))
+    else:
+        least, most = _product_bounds(layer)
+    bias = layer.bias.numpy()
+    return (int(min(least.min(), (least + bias).min())),
+            int(max(most.max(), (most + bias).max())))
+
+
+def _product_bounds(layer: IntegerLayer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest psum of each column."""
     matrix = layer.weight_matrix().numpy()
     positive = np.where(matrix > 0, matrix, 0).sum(0)
     negative = np.where(matrix < 0, matrix, 0).sum(0)
@@ -27,9 +39,7 @@ def current_range(layer: IntegerLayer) -> tuple[int, int]:
         high = low + (1 << layer.input_bits) - 1
     most = np.maximum(positive, positive * high + negative * low)
     least = np.minimum(negative, negative * high + positive * low)
-    bias = layer.bias.numpy()
-    return (int(min(least.min(), (least + bias).min())),
-            int(max(most.max(), (most + bias).max())))
+    return least, most
 
 
 def check_bounds(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig

@@ -151,7 +151,7 @@ def _steps(plan: NetworkPlan, places: Places) -> list[Step]:
             name=name, output=layer.layer.output, map=places.maps.get(name),
             residual=places.residuals.get(name),
             weights=(places.weights[name], layer.weight_words),
-            delta_bits=layer.weights.delta_bits,
+            delta_bits=layer.weights.delta_bits, crossbar=layer.crossbar,
             stream_weights=layer.stream_weights, blocks=layer.order.blocks,
             tiles=layer.order.tiles, cycles=predict_layer(layer, plan.config)))
     return steps

@@ -93,7 +93,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
             "soft_reset": int(lif.reset == "soft"),
         } if lif else {},
         "weight_list": int(plan.weights.delta_bits is not None),
-        "delta_bits": plan.weights.delta_bits or 0,
+        "delta_bits": plan.weights.delta_bits or 0, "crossbar": int(plan.crossbar),
         "out_bits": layer.out_bits if layer.output == "integers" else 0,
         "residual_in": residual_in.address if residual_in else 0,
         "residual_out": residual_out.address if residual_out else 0,

@@ -9,7 +9,7 @@ from ...models.golden.source import Source
 from ...rtl.config import AcceleratorConfig
 from .errors import CompileError
 
-__all__ = ["FiberSource", "fiber_weights", "lay_source"]
+__all__ = ["FiberSource", "fiber_positions", "fiber_weights", "lay_source"]
 
 _FIELD_LIMIT = 255  # of the fields of 8 bits
 
@@ -59,24 +59,23 @@ def lay_source(layer: str, source: Source, config: AcceleratorConfig) -> FiberSo
                        fiber_chunks=-(-taps // shared))
 
 
+def fiber_positions(sources: tuple[FiberSource, ...], chunk: int) -> np.ndarray:
+    """Return the position in the fiber of each input, int64[K] in the order of the layer's rows."""
+    places, before = [], 0
+    for fiber in sources:
+        channels = fiber.source.inputs[0]
+        tap, channel = np.divmod(np.arange(fiber.source.row_length), channels)
+        shared, within = np.divmod(tap, fiber.taps_per_chunk)
+        places.append((before + shared * fiber.chunks) * chunk + within * fiber.tap_positions
+                      + channel)
+        before += fiber.fiber_chunks
+    return np.concatenate(places)
+
+
 def fiber_weights(sources: tuple[FiberSource, ...], chunk: int) -> np.ndarray:
     """Return the weights as int8[columns, chunks, C], zero where a fiber has no position."""
-    return np.concatenate([_source_weights(fiber, chunk) for fiber in sources], axis=1)
-
-
-def _source_weights(fiber: FiberSource, chunk: int) -> np.ndarray:
-    dense = fiber.source.dense_weight.numpy().astype(np.int8).transpose(0, 2, 3, 1)
-    columns, _, _, channels = dense.shape
-    taps = dense.reshape(columns, -1, channels)
-    if fiber.chunks > 1:
-        filled = _filled(taps, 2, fiber.chunks * chunk)
-    else:
-        whole = _filled(taps, 1, fiber.fiber_chunks * fiber.taps_per_chunk)
-        filled = _filled(whole.reshape(columns, fiber.fiber_chunks, -1), 2, chunk)
-    return filled.reshape(columns, fiber.fiber_chunks, chunk)
-
-
-def _filled(array: np.ndarray, axis: int, size: int) -> np.ndarray:
-    widths = [(0, 0)] * array.ndim
-    widths[axis] = (0, size - array.shape[axis])
-    return np.pad(array, widths)
+    matrix = np.concatenate([fiber.source.weight_matrix().numpy() for fiber in sources])
+    chunks = sum(fiber.fiber_chunks for fiber in sources)
+    weights = np.zeros((matrix.shape[1], chunks * chunk), np.int8)
+    weights[:, fiber_positions(sources, chunk)] = matrix.T
+    return weights.reshape(-1, chunks, chunk)

@@ -52,6 +52,11 @@ class LayerPlan:
     residual: Residual | None
 
     @property
+    def crossbar(self) -> bool:
+        """Whether crossbars compute it."""
+        return self.layer.crossbars is not None
+
+    @property
     def out_passes(self) -> int:
         """Lane passes of the output."""
         return self.map.passes if self.map else 1

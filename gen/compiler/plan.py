@@ -13,13 +13,14 @@ from ...rtl.config import AcceleratorConfig
 from .blocks import choose_blocks, stays
 from .bounds import check_bounds
 from .chunks import ChunkFormat
+from .crossbars import cell_weights
 from .errors import CompileError
 from .fibers import fiber_weights, lay_source
 from .layer_plan import LayerPlan
 from .maps import Residual, SpikeMap, TileOrder
 from .predict import predict_layer
 from .records import channel_records
-from .weights import weight_formats
+from .weights import Weights, weight_formats
 
 __all__ = ["NetworkPlan", "plan_network"]
 
@@ -103,7 +104,10 @@ def _draft(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig) -> La
         if value > config.tile_rows:
             raise CompileError(layer.name, field, f"at most {config.tile_rows}, the rows of a tile",
                                value, f"set tppes={-(-value // config.rows_per_pe)} or higher")
-    formats = weight_formats(fiber_weights(sources, config.chunk), config)
+    if layer.crossbars is None:
+        formats = weight_formats(fiber_weights(sources, config.chunk), config)
+    else:
+        formats: list[Weights] = [cell_weights(layer, sources, config)]
     multiplier, shift = layer.requantize or (np.zeros(layer.channels),) * 2
     threshold = np.zeros(layer.channels) if layer.threshold is None else layer.threshold
     return LayerPlan(
@@ -149,8 +153,10 @@ def _arrange(group: list[LayerPlan], config: AcceleratorConfig) -> list[LayerPla
     orders = [msgspec.structs.replace(plan.order, members_per_tile=members,
                               windows_per_tile=windows if members == plan.order.pool ** 2 else 1)
               for plan in group]
+    fixed = [plan.layer.crossbars.block_outputs for plan in group if plan.layer.crossbars]
     block_columns = choose_blocks([(plan.layer.name, plan.formats, order.tiles)
-                                   for plan, order in zip(group, orders, strict=True)], config)
+                                   for plan, order in zip(group, orders, strict=True)], config,
+                                  fixed[0] if fixed else None)
     planned = []
     for plan, order in zip(group, orders, strict=True):
         order = msgspec.structs.replace(order, block_columns=block_columns)

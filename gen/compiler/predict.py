@@ -7,6 +7,7 @@ import numpy as np
 
 from ...rtl.config import AcceleratorConfig
 from .chunks import ChunkFormat
+from .crossbars import CellWeights
 from .layer_plan import LayerPlan
 from .maps import SpikeMap
 
@@ -15,6 +16,9 @@ __all__ = ["ASSUMED_DENSITY", "predict_encode", "predict_layer"]
 ASSUMED_DENSITY = 0.25  # share of lane words that are not silent, where nothing is known
 _FIXED_CYCLES = 150     # descriptor, loading of the first tile, profile record
 _ENCODE_CYCLES = 40     # first word of the image, last word of the map
+_VERIFY_CYCLES = 1      # a cell that has its target
+_PULSE_CYCLES = 2       # a programming pulse and its read
+_PULSES = 2             # of a cell that has not
 
 
 def predict_encode(image: SpikeMap, config: AcceleratorConfig,
@@ -69,8 +73,32 @@ def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
     density : float
         Share of lane words that are not silent, 0..1.
     """
-    cycles = (_lookup_cycles if config.looks_up else _join_cycles)(plan, config, density)
+    if plan.crossbar:
+        cycles = _crossbar_cycles(plan, density)
+    else:
+        cycles = (_lookup_cycles if config.looks_up else _join_cycles)(plan, config, density)
     return int(_FIXED_CYCLES + cycles)
+
+
+def _crossbar_cycles(plan: LayerPlan, density: float) -> float:
+    """Return the cycles of a layer on crossbars.
+
+    Each block is programmed, cell by cell: a verify read, and a few pulses and reads for those
+    that change, taken to be as many as the weights that are not zero. Then each row takes a read
+    for each lane; of a read the slowest of these sets the pace: laying spikes on wordlines,
+    walking the active ones of the fullest macro and converting, giving the results.
+    """
+    weights, order = plan.weights, plan.order
+    assert isinstance(weights, CellWeights)
+    config, lines = weights.crossbars.config, weights.lines
+    cells = (lines + weights.crossbars.tiles) * config.columns * order.blocks
+    share = weights.counts.sum() / max(1, lines * order.columns)
+    active = min(lines, config.rows) * density
+    turns = max(lines / config.beat_values + 2, active + config.columns_per_adc + 2,
+                config.columns_per_adc + config.outputs)
+    rows = order.height * order.width * order.pool ** 2 * plan.passes
+    return (cells * (_VERIFY_CYCLES + share * _PULSES * _PULSE_CYCLES)
+            + order.blocks * rows * config.timesteps * turns)
 
 
 def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:

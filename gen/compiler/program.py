@@ -38,6 +38,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         First word and words of its weights; (0, 0) where the image is encoded.
     delta_bits : int or None
         Bits of a delta of its weight lists; None if the weights are fibers with bitmasks.
+    crossbar : bool
+        Whether crossbars compute it, and its weights are cells.
     stream_weights : bool
         Whether the weights are fetched again for each tile.
     blocks, tiles : int
@@ -52,6 +54,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     residual: Residual | None = None
     weights: tuple[int, int] = (0, 0)
     delta_bits: int | None = None
+    crossbar: bool = False
     stream_weights: bool = False
     blocks: int = 1
     tiles: int = 1
@@ -95,7 +98,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     format: str
     network: str
-    config: dict[str, int | str]
+    config: dict[str, int | str | dict[str, int | str]]
     config_hash: str
     program_words: int
     memory_words: int
@@ -134,7 +137,7 @@ class Program:
     @property
     def config(self) -> AcceleratorConfig:
         """The configuration that the program was made for."""
-        return AcceleratorConfig(**self.manifest.config)  # type: ignore[arg-type]
+        return AcceleratorConfig.from_dict(self.manifest.config)
 
     @property
     def word_bytes(self) -> int:

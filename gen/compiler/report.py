@@ -44,9 +44,9 @@ def check_report(plan: NetworkPlan, images: int = 1) -> dict[str, Any]:
 def check_table(report: dict[str, Any]) -> Table:
     """Return the report as a table; cycles are predictions, not measurements."""
     table = Table(title=report["network"], box=box.SIMPLE, padding=0,
-                  caption="input: spikes, or bit planes in lane passes; format: a bitmask, or a "
-                          "list with so many bits of a delta; psum bits: needed/built; cycles: "
-                          "predicted, not measured")
+                  caption="input: spikes, or bit planes in lane passes; format: a bitmask, a list "
+                          "with so many bits of a delta, or cells of crossbars; psum bits: "
+                          "needed/built; cycles: predicted, not measured")
     for name in ("layer", "input", "weights", "format"):
         table.add_column(name)
     for name in ("words", "tiles", "psum bits", "map bytes", "zeros", "cycles"):
@@ -56,7 +56,7 @@ def check_table(report: dict[str, Any]) -> Table:
             table.add_row(layer["name"], "[red]refused[/red]")
             continue
         table.add_row(
-            layer["name"], layer["inputs"], layer["way"], _format(layer["delta_bits"]),
+            layer["name"], layer["inputs"], layer["way"], _format(layer),
             f"{layer['weight_words']:,}", f"{layer['tiles']:,}",
             f"{layer['psum_bits']}/{layer['psum_limit']}", f"{layer['map_bytes']:,}",
             f"{layer['sparsity']:.1%}", f"{layer['predicted_cycles']:,}")
@@ -77,6 +77,7 @@ def _layer_entry(layer, plan: NetworkPlan, refusals: list[dict[str, Any]]) -> di
     low, high = planned.psum_range
     return {
         "name": layer.name, "inputs": _inputs(planned), "way": _way(planned),
+        "engine": "crossbar" if planned.crossbar else plan.config.pe,
         "lane_passes": planned.passes, "blocks": planned.order.blocks,
         "block_columns": planned.order.block_columns, "tiles": planned.order.tiles,
         "stream_weights": planned.stream_weights,
@@ -95,8 +96,10 @@ def _inputs(plan: LayerPlan) -> str:
     return f"bits x{plan.passes}" if plan.layer.input_bits else "spikes"
 
 
-def _format(delta_bits: int | None) -> str:
-    return "bitmask" if delta_bits is None else f"list {delta_bits}"
+def _format(layer: dict[str, Any]) -> str:
+    if layer["engine"] == "crossbar":
+        return "cells"
+    return "bitmask" if layer["delta_bits"] is None else f"list {layer['delta_bits']}"
 
 
 def _way(plan: LayerPlan) -> str:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Crossbar macro: binary wordlines in, the codes of its columns out."""
 
-import torch
 from torch import Tensor
 
 from ...rtl.config import CrossbarConfig
@@ -9,6 +8,7 @@ from .adc import adc
 from .checks import check_bits, check_range
 from .conductance import Image
 from .errors import GoldenError
+from .ftp_array import exact_matmul
 from .read_noise import ReadNoise
 
 __all__ = ["check_image", "column_sums", "crossbar"]
@@ -38,11 +38,11 @@ def column_sums(wordlines: Tensor, image: Image, config: CrossbarConfig) -> Tens
         An operand does not fit the macro.
     """
     check_image(image, config)
-    active = check_bits("wordlines", wordlines).to(torch.int64)
+    active = check_bits("wordlines", wordlines)
     if not active.ndim or active.shape[-1] != config.rows:
         raise GoldenError(f"wordlines must be of shape [..., {config.rows}], "
                           f"not {tuple(active.shape)}")
-    return active @ (image.cells - config.g_min) + image.offsets
+    return exact_matmul(active, image.cells - config.g_min, 1) + image.offsets
 
 
 def crossbar(wordlines: Tensor, image: Image, config: CrossbarConfig,

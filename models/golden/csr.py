@@ -186,9 +186,11 @@ class RegisterFile:
         number = int(self.config.hash(), 16)
         fixed = {0x00: 0x53504B4C, 0x04: major << 16 | minor << 8 | patch,
                  0x08: number & _WORD, 0x0C: number >> 32}
-        for index, value in enumerate(self.config.as_dict().values()):
+        values = self.config.as_dict()
+        crossbar = values.pop("crossbar", {})
+        for index, value in enumerate([*values.values(), int(bool(crossbar)), *crossbar.values()]):
             fixed[0x100 + 4 * index] = (
                 value if isinstance(value, int)
                 else {"fast_fast": 0, "fast_laggy": 1, "loas": 0, "scan": 1, "bcast": 2, "axi": 0,
-                      "on_chip": 1}[value])
+                      "on_chip": 1, "differential": 0, "offset": 1, "sign": 2}[value])
         return fixed

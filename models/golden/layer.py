@@ -11,6 +11,7 @@ from torch import Tensor
 from . import requantize as requantization
 from .checks import check_int, check_range, check_signed, check_table, integer_limits
 from .conv import lift
+from .crossbar_layer import CrossbarLayer
 from .errors import NetworkError
 from .ftp_array import exact_matmul, ftp_matmul
 from .lane_word import drop_single
@@ -70,6 +71,8 @@ class IntegerLayer:
         integers are the same at each timestep (direct encoding).
     input_signed : bool
         Whether those integers are two's complement.
+    crossbars : CrossbarLayer or None
+        Cells that hold the weights as a device would, in place of the exact product.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class IntegerLayer:
     weight_bits: int = 8
     input_bits: int = 0
     input_signed: bool = False
+    crossbars: CrossbarLayer | None = None
 
     def __post_init__(self) -> None:
         for field, low, high in (("pool", 1, 255), ("weight_bits", 2, 8), ("out_bits", 1, 16),
@@ -128,6 +132,8 @@ class IntegerLayer:
                          max(self.psum_bits, RESIDUAL_BITS * residual))
         if self.requantize is not None:
             requantization.check_factors(self.name, self.requantize, self.channels)
+        if self.crossbars is not None:
+            self.crossbars.check(self.name, self.row_length, self.channels)
 
     @property
     def channels(self) -> int:
@@ -183,11 +189,6 @@ class IntegerLayer:
         Tensor[T, M, K]
             Of the inputs' type; ``M`` in the order (batch, y, x), ``K`` in the order (source,
             ky, kx, channel).
-
-        Raises
-        ------
-        NetworkError
-            If an input is not of its source's shape.
         """
         if len(inputs) != len(self.sources):
             raise NetworkError(f"{self.name}: inputs must be {len(self.sources)}, one for each "
@@ -210,17 +211,15 @@ class IntegerLayer:
         Returns
         -------
         Tensor[T, M, N]
-            int64, signed, `psum_bits` wide, without bias.
-
-        Raises
-        ------
-        GoldenError
-            If the rows do not fit.
+            int64, signed, without bias; `psum_bits` wide unless from crossbars.
         """
+        if self.input_bits:
+            check_range(f"{self.name}: integers", rows,
+                        *integer_limits(self.input_bits, self.input_signed))
+        if self.crossbars is not None:
+            return self.crossbars.psums(rows, self.input_bits, self.input_signed)
         if not self.input_bits:
             return ftp_matmul(rows, self.weight_matrix(), self.psum_bits)
-        check_range(f"{self.name}: integers", rows,
-                    *integer_limits(self.input_bits, self.input_signed))
         return exact_matmul(rows, self.weight_matrix(), 1 << self.input_bits)
 
     def currents(self, psums: Tensor, residual: Tensor | None = None) -> Tensor:

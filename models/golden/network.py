@@ -117,6 +117,9 @@ class IntegerNetwork:
                 self._check_source(layer, source, known)
             if layer.residual is not None:
                 self._check_residual(layer, known)
+            if layer.crossbars is not None:
+                check_int(f"{layer.name}: timesteps of crossbars",
+                          layer.crossbars.config.timesteps, self.timesteps, self.timesteps)
             known[layer.name] = layer
 
     def _check_source(self, layer: IntegerLayer, source: Source,

@@ -7,6 +7,7 @@ from torch import Tensor
 from ...rtl.config import CrossbarConfig
 from .checks import check_bits, check_integers, check_range
 from .errors import GoldenError
+from .ftp_array import exact_matmul
 
 __all__ = ["shift_add"]
 
@@ -46,7 +47,7 @@ def shift_add(codes: Tensor, wordlines: Tensor, negative: Tensor,
         An operand does not fit the macro.
     """
     codes = check_integers("codes", codes)
-    active = check_bits("wordlines", wordlines).to(torch.int64)
+    active = check_bits("wordlines", wordlines)
     if codes.shape != (len(active), config.columns):
         raise GoldenError(f"codes must be of shape ({len(active)}, {config.columns}), "
                           f"not {tuple(codes.shape)}")
@@ -59,5 +60,5 @@ def shift_add(codes: Tensor, wordlines: Tensor, negative: Tensor,
         return values[:, :, 0] - values[:, :, 1]
     counts = active.sum(1, keepdim=True)
     if config.encoding == "sign":
-        counts = active @ negative.to(torch.int64)
+        counts = exact_matmul(active, negative.to(torch.int64), 1)
     return values[:, :, 0] - (counts << (config.weight_bits - 1 + config.result_fraction_bits))

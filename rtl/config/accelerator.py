@@ -2,10 +2,13 @@
 """Parameters of the whole accelerator."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from .base import Config
 from .checks import ConfigError, check_limits, check_name, check_powers_of_two
 from .element import ElementConfig
 from .ftp import FTP_LIMITS
+from .imc import CrossbarConfig
 
 __all__ = ["MEMORIES", "AcceleratorConfig", "beat_slot_bits"]
 
@@ -19,17 +22,23 @@ _ACCELERATOR_LIMITS = {
     "max_columns": (8, 65536),
     "requantize": (0, 1),
 }
+_CELL_BITS = 15  # of a cell's value in memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcceleratorConfig(ElementConfig):
     """Parameters of the whole accelerator: the datapath, its memory and its buffers.
 
+    With ``crossbar`` it has crossbar macros beside its elements, and each layer is computed by
+    the ones or the others.
+
     Raises
     ------
     ConfigError
         A field is out of its range, or two fields do not fit each other.
     """
+
+    parts: ClassVar[dict[str, type[Config]]] = {"crossbar": CrossbarConfig}
 
     pe: str = "loas"               # one of PES
     rows_per_pe: int = 1           # r: rows that one element computes
@@ -41,6 +50,7 @@ class AcceleratorConfig(ElementConfig):
     weight_buffer_beats: int = 4096  # a power of two
     max_columns: int = 1024        # output channels computed from one weight block
     requantize: int = 1            # 1: with multipliers for requantization and residuals
+    crossbar: CrossbarConfig | None = None  # of the macros, if there are any
 
     def __post_init__(self) -> None:
         ElementConfig.__post_init__(self)
@@ -62,6 +72,34 @@ class AcceleratorConfig(ElementConfig):
             if beat_slot_bits(self.beat_values, value) > self.memory_bits:
                 raise ConfigError(f"beat_values * {name} must be at most memory_bits "
                                   f"({self.memory_bits}), not {self.beat_values * value}")
+        self._check_crossbar()
+
+    def _check_crossbar(self) -> None:
+        """Raise `ConfigError` unless the macros fit what feeds them and what takes their sums."""
+        crossbar = self.crossbar
+        if crossbar is None:
+            return
+        if not isinstance(crossbar, CrossbarConfig):
+            raise ConfigError(f"crossbar must be a table of parameters, not {crossbar!r}")
+        for name in ("timesteps", "beat_values", "weight_bits", "counter_bits"):
+            if getattr(crossbar, name) != getattr(self, name):
+                raise ConfigError(f"crossbar.{name} must be {name} ({getattr(self, name)}), "
+                                  f"not {getattr(crossbar, name)}")
+        if crossbar.result_fraction_bits:
+            raise ConfigError(f"crossbar.adc_shift must be at least crossbar.fraction_bits "
+                              f"({crossbar.fraction_bits}), not {crossbar.adc_shift}")
+        if crossbar.noise_bits:  # a program does not tell the order of the reads
+            raise ConfigError(f"crossbar.noise_bits must be 0, not {crossbar.noise_bits}")
+        if crossbar.outputs < self.chunk:
+            raise ConfigError(f"outputs of a crossbar must be at least chunk ({self.chunk}), "
+                              f"not {crossbar.outputs}")
+        if crossbar.cell_word_bits > _CELL_BITS:
+            raise ConfigError(f"bits of a crossbar's conductance must be at most {_CELL_BITS}, "
+                              f"not {crossbar.cell_word_bits}")
+        most = crossbar.result_limit * crossbar.tiles
+        if most >= 1 << (self.psum_bits - 1):
+            raise ConfigError(f"results of all tiles of the crossbar must fit psum_bits "
+                              f"({self.psum_bits}), not be up to {most}")
 
     @property
     def mask_words(self) -> int:

@@ -26,7 +26,8 @@ class CellArray(wiring.Component):
 
     Latency: active rows + 2 cycles from ``i`` to the first beat on ``o``; 1 cycle from
     ``i_program`` to ``o_verify``.
-    Throughput: 1 read in active rows + M + 2 cycles; 1 pulse or verify read in 2 cycles.
+    Throughput: 1 read in active rows + M + 2 cycles; 1 pulse or verify read per cycle, a pulse
+    after a pulse in 2.
     Back-pressure: sums that wait on ``o``, or a conductance on ``o_verify``, hold both inputs.
     Reset: synchronous; drops the read at work, keeps the conductances.
 
@@ -70,24 +71,24 @@ class CellArray(wiring.Component):
             [int(value) & ((1 << width) - 1) for value in row] for row in self.table]
         m.submodules.table = table = Memory(shape=words, depth=rows + 1, init=initial)
         m.submodules.walk = walk = ActiveRows(rows)
-        read, write = table.read_port(), table.write_port(granularity=1)
+        read, write = table.read_port(), table.write_port()
         reading, first, converting, last = Signal(), Signal(), Signal(), Signal()
+        programming, free = self._program(m, read, write)
         turn = Signal(index_range(self.config.columns_per_adc))  # column that each ADC converts
         m.d.comb += [
             last.eq(turn == self.config.columns_per_adc - 1),
-            read.addr.eq(rows), walk.lines.eq(self.i.payload),
+            walk.lines.eq(self.i.payload),
         ]
 
         with m.FSM():
             with m.State("idle"):
-                with m.If(self.i_program.valid):
-                    m.d.comb += read.addr.eq(self.i_program.p.row)
-                    m.next = "program"
-                with m.Else():
-                    m.d.comb += [self.i.ready.eq(1), walk.load.eq(self.i.valid)]
-                    m.d.sync += first.eq(1)
-                    with m.If(self.i.valid):
-                        m.next = "sum"
+                m.d.comb += [self.i_program.ready.eq(free),
+                             self.i.ready.eq(~self.i_program.valid & ~programming),
+                             walk.load.eq(self.i.valid & self.i.ready)]
+                m.d.comb += read.addr.eq(Mux(self.i_program.valid, self.i_program.p.row, rows))
+                m.d.sync += first.eq(1)
+                with m.If(walk.load):
+                    m.next = "sum"
             with m.State("sum"):
                 m.d.comb += [reading.eq(1), read.addr.eq(walk.row), walk.step.eq(1)]
                 m.d.sync += first.eq(0)
@@ -96,11 +97,6 @@ class CellArray(wiring.Component):
             with m.State("convert"):
                 m.d.comb += [self.o.valid.eq(1), converting.eq(self.o.ready)]
                 with m.If(self.o.ready & last):
-                    m.next = "idle"
-            with m.State("program"):
-                m.d.comb += read.addr.eq(self.i_program.p.row)
-                self._program(m, read.data, write)
-                with m.If(self.i_program.ready):
                     m.next = "idle"
         with m.If(converting):
             m.d.sync += turn.eq(Mux(last, 0, turn + 1))
@@ -123,21 +119,38 @@ class CellArray(wiring.Component):
                 m.d.sync += total.eq(Mux(first, offset, total + row[column]))
         return sums, reference
 
-    def _program(self, m: Module, row, write) -> None:
-        """Answer a verify read, or move the conductance."""
-        pulse = self.i_program.p
+    def _program(self, m: Module, read, write) -> tuple[Signal, Signal]:
+        """Answer verify reads and move conductances; return whether any is at work, and free.
+
+        The row of a request is read while the one before is at work, so that what that one
+        writes must be passed on.
+        """
         width, loss = self.config.cell_word_bits, self.config.pulse_loss
+        coming, request = self.i_program, Signal(program_layout(self.config))
+        busy, free, advance, pulses = Signal(), Signal(), Signal(), Signal()
         present, moved = Signal(width), Signal(self.config.pulse_bits)
         new = Signal(signed(max(width, self.config.pulse_bits) + 2))
+        following, former = Signal(width), Signal(width)
+        changed = Signal()  # by the request before, after the row was read
         m.d.comb += [
-            present.eq(row.as_value().word_select(pulse.column, width)),
-            moved.eq(pulse.amplitude - (pulse.amplitude >> loss if loss else 0)),
-            new.eq(Mux(pulse.down, present - moved, present + moved)),
-            self.o_verify.payload.eq(present), self.o_verify.valid.eq(pulse.verify),
-            self.i_program.ready.eq(~pulse.verify | self.o_verify.ready),
-            write.addr.eq(pulse.row),
+            pulses.eq(busy & ~request.verify),
+            advance.eq(~busy | pulses | self.o_verify.ready),
+            free.eq(advance & ~(pulses & ~coming.p.verify)),  # as a pulse writes its whole row
+            read.en.eq(advance),
+            self.o_verify.payload.eq(present), self.o_verify.valid.eq(busy & request.verify),
+            present.eq(Mux(changed, former,
+                           read.data.as_value().word_select(request.column, width))),
+            moved.eq(request.amplitude - (request.amplitude >> loss if loss else 0)),
+            new.eq(Mux(request.down, present - moved, present + moved)),
+            following.eq(Mux(new < 0, 0, Mux(new >> width > 0, (1 << width) - 1, new))),
+            write.addr.eq(request.row), write.en.eq(pulses), write.data.eq(read.data),
+            write.data.as_value().word_select(request.column, width).eq(following),
         ]
-        value = Mux(new < 0, 0, Mux(new >> width > 0, (1 << width) - 1, new))
-        for column in range(self.config.columns):
-            m.d.comb += write.data[column].eq(value)
-            m.d.comb += write.en[column].eq(~pulse.verify & (pulse.column == column))
+        with m.If(advance):
+            m.d.sync += [
+                busy.eq(coming.valid & coming.ready), request.eq(coming.payload),
+                former.eq(following),
+                changed.eq(pulses & (request.row == coming.p.row)
+                           & (request.column == coming.p.column)),
+            ]
+        return busy, free

@@ -23,14 +23,15 @@ class Crossbar(wiring.Component):
     A behavioural model of an analog macro, made of integers, not an analog design. A macro of
     silicon may take its place, if it keeps to this: what is valid stays valid and unchanged until
     it is ready; each read gives its M beats of codes, columns in order, before those of the next;
-    each verify read gives one conductance, with its request or later. Its cycles and its codes
-    are its own; how long a real one takes is in ``AnalogTiming``.
+    each verify read gives one conductance, in a cycle after its request. Its cycles and its
+    codes are its own; how long a real one takes is in ``AnalogTiming``.
 
     Equal in every bit to ``spikeloom.models.golden.crossbar.crossbar``.
 
     Latency: active rows + 3 cycles from ``i`` to the first beat on ``o``; 1 cycle from
     ``i_program`` to ``o_verify``.
-    Throughput: 1 read in active rows + M + 2 cycles; 1 pulse or verify read in 2 cycles.
+    Throughput: 1 read in active rows + M + 2 cycles; 1 pulse or verify read per cycle, a pulse
+    after a pulse in 2.
     Back-pressure: codes that wait on ``o``, or a conductance on ``o_verify``, hold both inputs.
     Reset: synchronous; drops the read at work and starts the noise anew, keeps the conductances.
 

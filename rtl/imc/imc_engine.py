@@ -33,9 +33,9 @@ class IMCEngine(wiring.Component):
 
     Equal in every bit to ``spikeloom.models.golden.imc_engine.IMCEngine``.
 
-    Latency: K/V + active rows + M + 6 cycles from the last beat to the first psum of the first
-    lane, with the active rows of the fullest macro.
-    Throughput: 1 lane in K/V + 2, active rows + M + 2 or M + N cycles, whatever is most; the next
+    Latency: L + active rows + M + 6 cycles from the last beat to the first psum of the first
+    lane, with the L beats of the vector and the active rows of the fullest macro.
+    Throughput: 1 lane in L + 2, active rows + M + 2 or M + N cycles, whatever is most; the next
     vector loads while the last lane of one is at work.
     Back-pressure: psums that wait on ``o`` stop the macros, and these ``i``.
     Reset: synchronous; drops the vectors at work, clears error and counters, starts the noise
@@ -48,6 +48,8 @@ class IMCEngine(wiring.Component):
         Of each macro: conductances at power-up, then as one more row the offsets; all 0 if None.
     signs : sequence of sequences of int
         Of each macro and row: the weights below 0, bit n for output n; none if None.
+    planes : bool
+        Whether lanes may be bit planes; else ``reading.planes`` must be 0.
 
     Members
     -------
@@ -61,6 +63,10 @@ class IMCEngine(wiring.Component):
         Conductances and signs to store; best while no vector is at work.
     effort : Out(effort_layout(config))
         What programming took.
+    left_out : In(tiles)
+        Macros whose results do not count, a bit for each; static while a vector is at work.
+    programming : Out(1)
+        High while a cell is at work.
     busy : Out(1)
         High while a vector is at work.
     overflow : Out(1)
@@ -72,13 +78,15 @@ class IMCEngine(wiring.Component):
     o: stream.Interface
     i_program: stream.Interface
     effort: data.View
+    left_out: Signal
+    programming: Signal
     busy: Signal
     overflow: Signal
 
     def __init__(self, config: CrossbarConfig,
                  tables: Sequence[Sequence[Sequence[int]]] | None = None,
-                 signs: Sequence[Sequence[int]] | None = None):
-        self.config, self.signs = config, signs
+                 signs: Sequence[Sequence[int]] | None = None, planes: bool = True):
+        self.config, self.signs, self.planes = config, signs, planes
         self.shared = {"crossbar": Crossbar(config)} if tables is None else {
             f"crossbar_{k}": Crossbar(config, table) for k, table in enumerate(tables)}
         super().__init__({
@@ -87,6 +95,8 @@ class IMCEngine(wiring.Component):
             "o": Out(stream.Signature(psum_layout(config))),
             "i_program": In(stream.Signature(target_layout(config))),
             "effort": Out(effort_layout(config)),
+            "left_out": In(config.tiles),
+            "programming": Out(1),
             "busy": Out(1),
             "overflow": Out(1),
         })
@@ -94,7 +104,7 @@ class IMCEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.reader = reader = LaneReader(self.config)
-        m.submodules.planes = planes = PlaneAdder(self.config)
+        m.submodules.planes = planes = PlaneAdder(self.config, self.planes)
         connect(m, flipped(self.i), reader.i)
         connect(m, planes.o, flipped(self.o))
         m.d.comb += [reader.reading.eq(self.reading), planes.reading.eq(self.reading),
@@ -139,7 +149,7 @@ class IMCEngine(wiring.Component):
         m.submodules.programmer = programmer = Programmer(self.config)
         target = self.i_program.p
         connect(m, flipped(self.i_program), programmer.i)
-        m.d.comb += self.effort.eq(programmer.effort)
+        m.d.comb += [self.effort.eq(programmer.effort), self.programming.eq(programmer.busy)]
         with m.Switch(programmer.tile):
             for k, macro in enumerate(macros):
                 m.d.comb += macro.i_program.payload.eq(programmer.o.payload)
@@ -147,6 +157,11 @@ class IMCEngine(wiring.Component):
                     m.d.comb += [
                         macro.i_program.valid.eq(programmer.o.valid),
                         programmer.o.ready.eq(macro.i_program.ready),
+                    ]
+        with m.Switch(programmer.asked):
+            for k, macro in enumerate(macros):
+                with m.Case(k):
+                    m.d.comb += [
                         programmer.i_verify.valid.eq(macro.o_verify.valid),
                         programmer.i_verify.payload.eq(macro.o_verify.payload),
                         macro.o_verify.ready.eq(programmer.i_verify.ready),
@@ -187,7 +202,8 @@ class IMCEngine(wiring.Component):
         every = Cat(result.valid for result in results).all()
         m.d.comb += [
             totals.valid.eq(every),
-            totals.p.value.eq(sum(result.p.value for result in results)),
+            totals.p.value.eq(sum(Mux(self.left_out[k], 0, result.p.value)
+                                  for k, result in enumerate(results))),
             totals.p.output.eq(results[0].p.output),
             *(result.ready.eq(every & totals.ready) for result in results),
         ]

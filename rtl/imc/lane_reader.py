@@ -18,8 +18,9 @@ class LaneReader(wiring.Component):
     Timesteps come lowest first, bit planes highest first. Positions behind the end of a vector
     are silent; beats behind the K-th position are dropped.
 
-    Latency: K/V + 2 cycles from the last beat to the first pulse.
-    Throughput: 1 beat per cycle; 1 lane in K/V + 2 cycles. Loading and reading take turns.
+    Latency: 2 cycles more than the vector has beats, from the last of them to the first pulse.
+    Throughput: 1 beat per cycle; 1 lane in 2 cycles more than there are beats. Loading and
+    reading take turns.
     Back-pressure: a pulse that waits on ``o`` stops the next lane; ``i`` waits for the last one.
     Reset: synchronous; drops the vector and clears the error.
 
@@ -64,9 +65,10 @@ class LaneReader(wiring.Component):
         m.submodules.words = memory = Memory(shape=words, depth=max(beats, 2), init=[])
         read, write = memory.read_port(), memory.write_port()
         count, length = Signal(range(beats + 1)), Signal(range(beats + 1))
+        place = Signal.like(count)  # of the beat that arrives
         lane, first, last = (Signal.like(self.reading.last_lane, name=name)
                              for name in ("lane", "first_lane", "end_lane"))
-        reading, arriving, silent = Signal(), Signal(), Signal()
+        reading, arriving = Signal(), Signal()
         m.d.comb += [
             write.addr.eq(count), write.data.eq(self.i.p.words), read.addr.eq(count),
             first.eq(Mux(self.reading.planes, self.reading.last_lane, 0)),
@@ -83,12 +85,12 @@ class LaneReader(wiring.Component):
                         m.d.sync += self.overflow.eq(1)
                     with m.If(self.i.p.last):
                         m.d.sync += [length.eq(count + (count != beats)), count.eq(0),
-                                     lane.eq(first)]
+                                     lane.eq(first), self.o.payload.eq(0)]
                         m.next = "fetch"
             with m.State("fetch"):
                 m.d.comb += reading.eq(1)
-                m.d.sync += [arriving.eq(count != beats), silent.eq(count >= length)]
-                with m.If(count != beats):
+                m.d.sync += [arriving.eq(count != length), place.eq(count)]
+                with m.If(count != length):
                     m.d.sync += count.eq(count + 1)
                 with m.Else():
                     m.d.sync += count.eq(0)
@@ -100,7 +102,9 @@ class LaneReader(wiring.Component):
                     m.next = "fetch"
                     with m.If(lane == last):
                         m.next = "load"
-        lanes = Cat(word.bit_select(lane, 1) & ~silent for word in read.data)
-        with m.If(arriving):
-            m.d.sync += self.o.payload.eq(Cat(self.o.payload, lanes)[self.config.beat_values:])
+        lanes = Cat(word.bit_select(lane, 1) for word in read.data)
+        size = self.config.beat_values
+        for beat in range(beats):
+            with m.If(arriving & (place == beat)):
+                m.d.sync += self.o.payload[beat * size:(beat + 1) * size].eq(lanes)
         return m

@@ -7,8 +7,8 @@ from amaranth.lib import data
 from ..config import CrossbarConfig
 from ..ftp.layouts import index_range
 
-__all__ = ["codes_layout", "lane_beat_layout", "program_layout", "psum_layout", "reading_layout",
-           "sums_layout", "target_layout"]
+__all__ = ["block_layout", "cell_layout", "codes_layout", "lane_beat_layout", "program_layout",
+           "psum_layout", "reading_layout", "sums_layout", "target_layout"]
 
 
 def sums_layout(config: CrossbarConfig) -> data.ArrayLayout:
@@ -69,6 +69,36 @@ def target_layout(config: CrossbarConfig) -> data.StructLayout:
         "value": unsigned(config.cell_word_bits),
         "negative": unsigned(1),
     })
+
+
+def cell_layout(config: CrossbarConfig) -> data.StructLayout:
+    """Return one cell of a weight block.
+
+    Members
+    -------
+    target : target_layout(config)
+        What it shall hold.
+    end : unsigned(1)
+        Last cell of its block.
+    """
+    return data.StructLayout({"target": target_layout(config), "end": unsigned(1)})
+
+
+def block_layout() -> data.StructLayout:
+    """Return the weight blocks of a layer, and what is computed from each.
+
+    Members
+    -------
+    chunks : unsigned(16)
+        Chunks of a fiber.
+    columns : unsigned(16)
+        Output channels of all blocks.
+    block_columns : unsigned(16)
+        Output channels of a block; the last one has what is left.
+    tiles : unsigned(32)
+        Tiles that are computed from a block.
+    """
+    return data.StructLayout({"chunks": 16, "columns": 16, "block_columns": 16, "tiles": 32})
 
 
 def lane_beat_layout(config: CrossbarConfig) -> data.StructLayout:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plane adder: the results of lanes as they are, or as the bit planes of one integer."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -39,6 +39,8 @@ class PlaneAdder(wiring.Component):
     Parameters
     ----------
     config : CrossbarConfig
+    planes : bool
+        Whether lanes may be bit planes; else ``reading.planes`` must be 0.
 
     Members
     -------
@@ -57,8 +59,8 @@ class PlaneAdder(wiring.Component):
     o: stream.Interface
     busy: Signal
 
-    def __init__(self, config: CrossbarConfig):
-        self.config = config
+    def __init__(self, config: CrossbarConfig, planes: bool = True):
+        self.config, self.planes = config, planes
         super().__init__({
             "reading": In(reading_layout(config)),
             "i": In(stream.Signature(total_layout(config))),
@@ -68,30 +70,24 @@ class PlaneAdder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = self.config.psum_bits
-        m.submodules.partial = partial = Memory(
-            shape=signed(bits - 1),  # one more plane is to come: half of what a psum may be
-            depth=max(self.config.outputs, 2), init=[])
-        write = partial.write_port()
-        read = partial.read_port(transparent_for=[write])
         held, lane = Signal.like(self.i.payload), Signal.like(self.reading.last_lane)
         valid, first, last, advance, column_end = (
             Signal(name=name) for name in ("valid", "first", "last", "advance", "column_end"))
-        term, psum = Signal(signed(bits)), Signal(signed(bits))
-        spread = self.reading.planes
+        psum = Signal(signed(self.config.psum_bits))
+        spread = self.reading.planes if self.planes else Const(0)
         m.d.comb += [
-            read.addr.eq(self.i.p.output), read.en.eq(advance),
             advance.eq(~self.o.valid | self.o.ready), self.i.ready.eq(advance),
             first.eq(lane == 0), last.eq(lane == self.reading.last_lane),
             column_end.eq(held.output == self.config.outputs - 1),
-            term.eq(Mux(spread & self.reading.signed_input & first, -held.value, held.value)),
-            psum.eq(Mux(spread & ~first, (read.data << 1) + term, term)),
-            write.addr.eq(held.output), write.data.eq(psum), write.en.eq(valid & advance),
             self.o.valid.eq(valid & (last | ~spread)),
             self.o.p.psum.eq(psum), self.o.p.output.eq(held.output),
             self.o.p.lane.eq(Mux(spread, 0, lane)), self.o.p.last.eq(last & column_end),
             self.busy.eq(valid | (lane != 0)),
         ]
+        if self.planes:
+            self._add(m, held, first, valid & advance, advance, psum)
+        else:
+            m.d.comb += psum.eq(held.value)
         with m.If(advance):
             m.d.sync += valid.eq(self.i.valid)
             with m.If(self.i.valid):
@@ -99,3 +95,19 @@ class PlaneAdder(wiring.Component):
             with m.If(valid & column_end):
                 m.d.sync += lane.eq(Mux(last, 0, lane + 1))
         return m
+
+    def _add(self, m: Module, held, first, store, advance, psum) -> None:
+        """Add the planes so far, which wait in memory."""
+        bits = self.config.psum_bits
+        m.submodules.partial = partial = Memory(
+            shape=signed(bits - 1),  # one more plane is to come: half of what a psum may be
+            depth=max(self.config.outputs, 2), init=[])
+        write = partial.write_port()
+        read = partial.read_port(transparent_for=[write])
+        term, spread = Signal(signed(bits)), self.reading.planes
+        m.d.comb += [
+            read.addr.eq(self.i.p.output), read.en.eq(advance),
+            term.eq(Mux(spread & self.reading.signed_input & first, -held.value, held.value)),
+            psum.eq(Mux(spread & ~first, (read.data << 1) + term, term)),
+            write.addr.eq(held.output), write.data.eq(psum), write.en.eq(store),
+        ]

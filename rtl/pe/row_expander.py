@@ -5,7 +5,7 @@ from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import ArrayConfig
+from ..config import ElementConfig
 from ..ftp.layouts import index_range
 from ..ftp.row_buffer import row_beat_layout
 from .chunk_intake import ChunkIntake, take_chunks
@@ -13,7 +13,7 @@ from .chunk_intake import ChunkIntake, take_chunks
 __all__ = ["RowExpander", "slice_layout"]
 
 
-def slice_layout(config: ArrayConfig) -> data.StructLayout:
+def slice_layout(config: ElementConfig) -> data.StructLayout:
     """Return ``V`` positions of a row.
 
     Members
@@ -47,7 +47,7 @@ class RowExpander(wiring.Component):
 
     Parameters
     ----------
-    config : ArrayConfig
+    config : ElementConfig
 
     Members
     -------
@@ -63,7 +63,7 @@ class RowExpander(wiring.Component):
     o: stream.Interface
     error: Signal
 
-    def __init__(self, config: ArrayConfig):
+    def __init__(self, config: ElementConfig):
         self.config = config
         super().__init__({
             "i": In(stream.Signature(row_beat_layout(config))),

@@ -157,8 +157,8 @@ def descriptor_layout() -> data.StructLayout:
         The weights are lists, not fibers with bitmasks.
     delta_bits : unsigned(4)
         Bits of a delta of the lists.
-    reserved : unsigned(1)
-        Zero.
+    crossbar : unsigned(1)
+        The crossbars compute the layer; the weights are cells.
     out_bits : unsigned(8)
         Bits of INTEGERS.
     out_address : unsigned(32)
@@ -206,7 +206,7 @@ def descriptor_layout() -> data.StructLayout:
         "tiles": 32,
         "weight_address": 32, "weight_words": 32, "channel_address": 32,
         "flags": flags_layout(), "lif": lif_layout(),
-        "weight_list": 1, "delta_bits": 4, "reserved": 1, "out_bits": 8,
+        "weight_list": 1, "delta_bits": 4, "crossbar": 1, "out_bits": 8,
         "out_address": 32, "out_pass_pitch": 32, "out_tile_pitch": 32, "out_block_pitch": 32,
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
         "residual_in": 32, "residual_out": 32, "residual_words": 32, "out_image_pitch": 32,

@@ -9,8 +9,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..ftp.tppe import Activity
-from ..ftp.tppe_array import TPPEArray
-from ..pe.lookup_array import LookupArray
 from ..stream_queue import StreamQueue
 from .channel_loader import ChannelLoader
 from .chunk_writer import ChunkWriter
@@ -18,6 +16,7 @@ from .descriptor import Mode, Operation
 from .encoder import Encoder
 from .linear_reader import LinearReader
 from .linear_writer import LinearWriter
+from .matrix_engine import MatrixEngine
 from .memory_port import ADDRESS_BITS, ReadClient, WriteClient
 from .memory_system import memory_error_layout
 from .performance_counters import COUNTERS, PerformanceCounters, totals_layout
@@ -25,8 +24,7 @@ from .post_processor import PostProcessor
 from .program_rules import state_layout
 from .sequencer import Sequencer
 from .spike_loader import SpikeLoader
-from .tiles import slots_layout, walked_tile_layout
-from .weight_loader import WeightLoader
+from .tiles import slots_layout
 
 __all__ = ["READERS", "WRITERS", "Engines"]
 
@@ -36,7 +34,7 @@ _LINEAR = 5  # reader that encoder and residuals share
 
 
 class Engines(wiring.Component):
-    """Sequencer, loaders, array, post-processing and writers, between registers and memory.
+    """Sequencer, loaders, matrix engine, post-processing, writers: between registers and memory.
 
     Latency: that of the network. Throughput: one layer at a time.
     Back-pressure: waits for the memory.
@@ -98,9 +96,8 @@ class Engines(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
-        kind = LookupArray if config.looks_up else TPPEArray
-        self.array = kind(config, walked_tile_layout(config))
-        self.shared = self.array.shared
+        self.matrix = MatrixEngine(config)
+        self.shared = self.matrix.shared
         super().__init__({
             "start": In(1),
             "stop": In(1),
@@ -125,9 +122,8 @@ class Engines(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.encoder = encoder = Encoder(config)
         m.submodules.spike_loader = spikes = SpikeLoader(config)
-        m.submodules.weight_loader = weights = WeightLoader(config)
         m.submodules.channel_loader = channels = ChannelLoader(config)
-        m.submodules.array = array = self.array
+        m.submodules.matrix = matrix = self.matrix
         m.submodules.post_processor = post = PostProcessor(config)
         m.submodules.chunk_writer = writer = ChunkWriter(config)
         m.submodules.residual_reader = residual_reader = LinearReader(config)
@@ -137,24 +133,24 @@ class Engines(wiring.Component):
 
         encodes = Signal()
         m.d.comb += encodes.eq(sequencer.layer.operation == Operation.ENCODE)
-        for unit in (encoder, spikes, weights, channels, post, writer):
+        for unit in (encoder, spikes, matrix, channels, post, writer):
             m.d.comb += unit.layer.eq(sequencer.layer)
-        for unit in (spikes, weights, channels):
+        for unit in (spikes, matrix, channels):
             m.d.comb += unit.start.eq(sequencer.begin & ~encodes)
         m.d.comb += [encoder.start.eq(sequencer.begin & encodes),
                      encoder.image_address.eq(sequencer.image_base)]
 
-        self._connect_data(m, spikes, weights, array, post, channels, encoder)
+        self._connect_data(m, spikes, matrix, post, channels, encoder)
         self._connect_writer(m, spikes, encoder, post, writer, encodes)
         self._connect_linear(m, sequencer, post, residual_reader, residual_writer, result_writer)
         self._connect_memory(m, sequencer, encodes, (
-            sequencer.memory, weights.memory, channels.memory, spikes.masks, spikes.values,
+            sequencer.memory, matrix.memory, channels.memory, spikes.masks, spikes.values,
         ), (encoder.memory, residual_reader.memory),
             (writer.memory, result_writer.memory, residual_writer.memory))
         self._supervise(m, sequencer, (
-            spikes.busy, weights.busy, channels.busy, array.busy, post.busy, writer.busy,
-            encoder.busy, residual_reader.busy, ~self.writes_idle),
-            (residual_writer.busy, result_writer.busy), (weights.o, array.o))
+            spikes.busy, matrix.busy, channels.busy, post.busy, writer.busy, encoder.busy,
+            residual_reader.busy, ~self.writes_idle),
+            (residual_writer.busy, result_writer.busy), matrix.moving)
         m.d.comb += [
             sequencer.start.eq(self.start),
             sequencer.stop.eq(self.stop),
@@ -163,26 +159,27 @@ class Engines(wiring.Component):
             self.limit.eq(sequencer.limit),
             self.writable_start.eq(sequencer.writable_start),
             self.halt.eq(sequencer.halt),
-            sequencer.work.unsupported.eq(post.unsupported | weights.unsupported),
-            sequencer.faults.bad_descriptor.eq(spikes.error | channels.error),
-            sequencer.faults.weight_buffer_overflow.eq(weights.error),
-            *(sequencer.faults[name].eq(array.error[name]) for name, _ in array.error.shape()),
-            *(sequencer.faults[name].eq(self.memory_error[name])
-              for name, _ in self.memory_error.shape()),
+            sequencer.work.unsupported.eq(post.unsupported | matrix.unsupported),
         ]
-        self._count(m, sequencer, array, spikes, writer, counters)
+        for name, _ in sequencer.faults.shape():
+            causes = [matrix.faults[name]]
+            if name == "bad_descriptor":
+                causes += [spikes.error, channels.error]
+            if name in self.memory_error.shape().members:
+                causes.append(self.memory_error[name])
+            m.d.comb += sequencer.faults[name].eq(Cat(causes).any())
+        self._count(m, sequencer, matrix, spikes, writer, counters)
         m.d.comb += [counters.clear.eq(self.clear_counters), self.totals.eq(counters.totals)]
         return m
 
-    def _connect_data(self, m: Module, spikes, weights, array, post, channels, encoder) -> None:
-        """Connect what flows through the array."""
-        connect(m, spikes.o_tile, array.i_tile)
-        connect(m, spikes.o_row, array.i_row)
-        connect(m, weights.o, array.i_weights if self.config.looks_up else array.i_column)
-        connect(m, array.o, post.i)
+    def _connect_data(self, m: Module, spikes, matrix, post, channels, encoder) -> None:
+        """Connect what flows through the matrix engine."""
+        connect(m, spikes.o_tile, matrix.i_tile)
+        connect(m, spikes.o_row, matrix.i_row)
+        connect(m, matrix.o, post.i)
         connect(m, channels.o, post.i_channel)
         connect(m, encoder.o, post.i_encoded)
-        m.d.comb += array.i_busy.eq(post.busy)
+        m.d.comb += matrix.i_busy.eq(post.busy)
 
     def _connect_writer(self, m: Module, spikes, encoder, post, writer, encodes) -> None:
         """Connect the chunk writer; its places come from the walker or from the encoder."""
@@ -252,31 +249,30 @@ class Engines(wiring.Component):
         waiting = [reader.data.valid for reader in self.readers]
         m.d.comb += sequencer.work.leftover.eq(Cat(waiting).any())
 
-    def _supervise(self, m: Module, sequencer, busy, held, streams) -> None:
+    def _supervise(self, m: Module, sequencer, busy, held, moving) -> None:
         """Tell the sequencer whether anything is under way, and whether it moves."""
-        moves = [flow.valid & flow.ready for flow in streams]
         m.d.comb += [
             sequencer.work.busy.eq(Cat(busy).any()),
             sequencer.work.held.eq(Cat(held).any()),
-            sequencer.work.moving.eq(Cat(moves, self.taken, self.written).any()),
+            sequencer.work.moving.eq(Cat(moving, self.taken, self.written).any()),
         ]
 
-    def _count(self, m: Module, sequencer, array, spikes, writer, counters) -> None:
+    def _count(self, m: Module, sequencer, matrix, spikes, writer, counters) -> None:
         """Connect the performance counters."""
         control, weights, channels, masks, values, linear = self.taken
         m.d.comb += [
             counters.count.eq(sequencer.counting),
             counters.begin.eq(sequencer.begin),
             counters.end.eq(sequencer.profile_end),
-            array.clear.eq(sequencer.begin),
+            matrix.clear.eq(sequencer.begin),
             counters.events.weight_words.eq(weights),
             counters.events.spike_words.eq(masks + values),
             counters.events.other_words.eq(control + channels + linear),
             counters.events.words_written.eq(self.written),
-            counters.events.array_busy.eq(array.busy),
+            counters.events.array_busy.eq(matrix.computes),
             counters.events.loading.eq(spikes.busy),
             counters.events.writing.eq(writer.busy),
-            *(counters.activities[index].eq(array.counters[activity.name.lower()])
+            *(counters.activities[index].eq(matrix.counters[activity.name.lower()])
               for index, activity in enumerate(Activity)),
             *(sequencer.counters[index].eq(counters.layer[index])
               for index in range(len(COUNTERS))),

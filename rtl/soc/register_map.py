@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib.metadata import version
 
-from ..config import INNER_JOINS, MEMORIES, PES, AcceleratorConfig
+from ..config import AcceleratorConfig
+from .config_fields import FIELD_MEANINGS, NAMED_VALUES
 
 __all__ = ["ACCESSES", "COUNTER_MEANINGS", "ERROR_MEANINGS", "IDENTITY", "REGISTER_ADDRESS_BITS",
            "REGISTER_BITS", "ErrorCode", "Field", "Register", "RegisterMap", "register_map"]
@@ -88,34 +89,6 @@ COUNTER_MEANINGS = {
     "writing": "Cycles in which results were written",
 }
 
-_CONFIGURATION = {  # what each field of the configuration is
-    "timesteps": "Bits of a lane word, T",
-    "chunk": "Positions of one bitmask, C",
-    "weight_bits": "Bits of a weight",
-    "tppes": "Processing elements, P",
-    "inner_join": "Kind of the inner join",
-    "laggy_adders": "Positions per cycle of the laggy prefix sum, A",
-    "match_fifo_depth": "Matched positions between fast and laggy path",
-    "beat_values": "Values in one beat of a fiber stream, V",
-    "max_fan_in": "Longest fiber in positions, K",
-    "column_fifo_depth": "Weight chunks waiting in each TPPE",
-    "counter_bits": "Bits of the performance counters of a layer",
-    "guard_bits": "More bits of a psum, for sums of bit planes",
-    "pe": "Kind of the processing elements",
-    "rows_per_pe": "Rows that one processing element computes, r",
-    "probes": "Weights that scan and bcast look up per cycle, b",
-    "hit_fifo_depth": "Weights found that wait in each bank of scan and bcast",
-    "memory": "Where the program image is",
-    "memory_bits": "Bits of a memory word, W",
-    "memory_words": "Words of the memory inside",
-    "burst_words": "Words of the longest burst",
-    "fetch_depth": "Spike chunks requested ahead",
-    "weight_buffer_beats": "Beats in the weight buffer",
-    "max_columns": "Output channels computed from one weight block",
-    "requantize": "1: with multipliers for requantization and residuals",
-}
-_NAMED_VALUES = {"inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
@@ -172,7 +145,8 @@ def register_map(config: AcceleratorConfig) -> RegisterMap:
     """Return the registers of an accelerator.
 
     Offsets are the same in all configurations; ``base`` is there with memory "axi" only,
-    ``memory_address`` and ``memory_data`` with memory "on_chip" only.
+    ``memory_address`` and ``memory_data`` with memory "on_chip" only, ``config_crossbar_rows``
+    and those after it with crossbars only.
     """
     memory = _base() if config.memory == "axi" else _memory_window()
     registers = (*_identification(config), *_control(), *_work(), *memory, *_counters(),
@@ -290,11 +264,11 @@ def _counters() -> list[Register]:
 
 
 def _configuration(config: AcceleratorConfig) -> list[Register]:
-    found = []
-    for index, (name, value) in enumerate(config.as_dict().items()):
-        values = _NAMED_VALUES.get(name, ())
+    found, fields = [], config.flat() | {"crossbar": int(config.crossbar is not None)}
+    for index, name in enumerate(name for name in FIELD_MEANINGS if name in fields):
+        value, values = fields[name], NAMED_VALUES.get(name, ())
         found.append(_single(
-            f"config_{name}", _CONFIGURATION_OFFSET + 4 * index, "ro",
-            f"{_CONFIGURATION[name].removesuffix('.')}.", constant=True, values=values,
+            f"config_{name.replace('.', '_')}", _CONFIGURATION_OFFSET + 4 * index, "ro",
+            f"{FIELD_MEANINGS[name].removesuffix('.')}.", constant=True, values=values,
             reset=values.index(str(value)) if values else int(value)))
     return found

@@ -1,0 +1,1 @@
+"""Which encoders reuse attention, and what that costs and saves on crossbar macros."""

@@ -1,0 +1,1 @@
+"""Units of a vision transformer: layer norm, softmax, GELU."""
