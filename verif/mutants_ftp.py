@@ -5,7 +5,6 @@ from ..rtl.ftp.array_layouts import array_result_layout, tile_layout
 from ..rtl.ftp.column_buffer import column_chunk_layout
 from ..rtl.ftp.compressor import compressor_input_layout
 from ..rtl.ftp.layouts import lif_layout
-from ..rtl.ftp.plif import plif_input_layout
 from .mutants import CONFIG, NET, ZERO, Mutant
 
 __all__ = ["MUTANTS"]
@@ -15,7 +14,7 @@ _LAST = column_chunk_layout(CONFIG)["last"].offset
 _DROP = compressor_input_layout(CONFIG)["drop_single"].offset
 _SPIKES = (array_result_layout(CONFIG, tile_layout(CONFIG))["tile"].offset
            + tile_layout(CONFIG)["emit_spikes"].offset)
-_SOFT = plif_input_layout(CONFIG)["lif"].offset + lif_layout()["soft_reset"].offset
+_SOFT = lif_layout()["soft_reset"].offset
 
 MUTANTS: dict[str, Mutant] = {
     "word_offset_off_by_one": Mutant(
@@ -59,12 +58,12 @@ MUTANTS: dict[str, Mutant] = {
         unit="plif", module="", count=_T,
         pattern=r"\) >= \$signed\(", replacement=") > $signed("),
     "truncation_for_floor": Mutant(
-        unit="plif", module="", count=2 * _T - 1,
-        pattern=r"\$signed\(([^()]+)\) >>> (i__payload\[\d+:\d+\]);",
+        unit="plif", module="", count=_T,
+        pattern=r"\$signed\(([^()]+)\) >>> (lif_\d\[\d+:\d+\]);",
         replacement=r"$signed(\1) / $signed(32'h1 << \2);"),
     "soft_reset_taken_as_hard": Mutant(
         unit="plif", module="", count=_T,
-        pattern=rf"i__payload\[{_SOFT}\] \? {NET} : ({ZERO});",
+        pattern=rf"lif_\d\[{_SOFT}\] \? excess_\d : ({ZERO});",
         replacement=r"\1;"),
     "offset_not_reset": Mutant(
         unit="compressor", module="",

@@ -101,26 +101,27 @@ async def covers_corner(dut: Any, corner: str) -> None:
 
 @cocotb.test()
 async def keeps_its_pace(dut: Any) -> None:
-    """Latency 1 and a neuron per cycle, as the component's docstring says."""
+    """Latency T + 1 and a neuron per cycle, as the component's docstring says."""
     bench = await Bench.start(dut)
     source, sink = bench.source("i"), bench.sink("o")
     await bench.edge(2)
     source.put(_random_neurons(bench, 50))
     await sink.take(50)
-    assert {out - into for into, out in zip(source.cycles, sink.cycles, strict=True)} == {1}
+    assert {out - into for into, out in zip(source.cycles, sink.cycles, strict=True)} == {
+        bench.config.timesteps + 1}
     assert {later - now for now, later in itertools.pairwise(source.cycles)} == {1}
 
 
 @cocotb.test()
 async def restarts_after_reset(dut: Any) -> None:
-    """A reset drops the word that waits; those after it are right."""
+    """A reset drops the word that waits and the neurons at work; those after it are right."""
     bench = await Bench.start(dut)
-    await bench.source("i").send(_random_neurons(bench, 1))
+    await bench.source("i").send(_random_neurons(bench, bench.config.timesteps + 1))
     await bench.edge(3)
-    assert int(dut.o__valid.value), "a word must wait"
+    assert int(dut.o__valid.value) and int(dut.busy.value), "a word must wait"
     await bench.reset(1)
     await bench.edge()
-    assert not int(dut.o__valid.value), "reset must drop the word"
+    assert not int(dut.o__valid.value) and not int(dut.busy.value), "reset must drop all"
     neurons = _random_neurons(bench, 20)
     source, sink = bench.source("i"), bench.sink("o")
     source.put(neurons)

@@ -204,7 +204,8 @@ async def has_its_latency(dut: Any, mode: str) -> None:
     await ports.run_layers([layer])
     out = ports.sinks["o" if mode == "spikes" else "o_result"].cycles[0]
     saved = 0 if bench.config.requantize else 3
-    assert out - ports.sources["i"].cycles[0] == {"spikes": 12, "readout": 7}[mode] - saved
+    steps = bench.config.timesteps
+    assert out - ports.sources["i"].cycles[0] == {"spikes": steps + 12, "readout": 7}[mode] - saved
 
 
 @cocotb.test()

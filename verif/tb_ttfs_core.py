@@ -16,7 +16,8 @@ from .random_ttfs import SHAPES, random_images, random_network
 from .ttfs_host import TTFSHost
 
 __all__ = ["counts_empty_steps_as_one_cycle", "gives_no_class_if_none_spikes", "matches_golden",
-           "refuses_bad_frames", "restarts_after_reset", "takes_another_network"]
+           "refuses_bad_frames", "restarts_after_reset", "takes_another_network",
+           "walks_only_what_rises"]
 
 _LOAD, _RUN = 1, 2
 
@@ -64,32 +65,54 @@ async def takes_another_network(dut: Any) -> None:
         await host.check(network, program, random_images(network, 1))
 
 
-def _timed(network: TTFSNetwork, time: int, weights: int) -> TTFSNetwork:
-    """Return the network with all first spikes at one time, and weights scaled down to none."""
+def _timed(network: TTFSNetwork, time: int, window: int, rising: str = "") -> TTFSNetwork:
+    """Return the network with all first spikes at one time, to neurons that never fire.
+
+    Only those of layer ``rising`` have weights: the potentials of a linear kernel grow, but the
+    threshold is far.
+    """
     first, *rest = network.layers
     assert isinstance(first, TTFSFirst)
-    first = dataclasses.replace(first, weight=first.weight * 0, shift=0,
+    first = dataclasses.replace(first, weight=first.weight * 0, shift=0, window=window,
                                 bias=torch.full_like(first.bias, time))
-    others = [dataclasses.replace(layer, weight=layer.weight * weights)
-              if isinstance(layer, TTFSNeurons) else layer for layer in rest]
-    return TTFSNetwork(
-        name=network.name, time_bits=network.time_bits, tau_shift=network.tau_shift,
-        guard_bits=network.guard_bits, input_shape=network.input_shape, layers=(first, *others))
+    others = [dataclasses.replace(
+        layer, weight=torch.full_like(layer.weight, int(layer.name == rising)), window=window,
+        kernel="linear" if rising else layer.kernel, threshold_shift=12)
+        for layer in rest if isinstance(layer, TTFSNeurons)]
+    return dataclasses.replace(network, layers=(first, *others))
+
+
+async def _count(bench: Bench, host: TTFSHost, network: TTFSNetwork) -> dict[str, int]:
+    """Run an image that stays undecided to the end; return its counters."""
+    whole, early = await host.check(network, await host.load(network), random_images(network, 1))
+    assert whole.undecided and whole.predicted == 0 and early.counters == whole.counters
+    return whole.counters
 
 
 @cocotb.test()
 async def counts_empty_steps_as_one_cycle(dut: Any) -> None:
-    """A step in which nothing spikes and nothing moves takes one cycle."""
+    """A step in which nothing spikes and nothing moves takes one cycle, as many as there are."""
     bench, host = await _start(dut)
     network = _network(bench, "base")
-    cycles = []
-    for time in (0, 13):
-        timed = _timed(network, time, 0)
-        program = await host.load(timed)
-        results = await host.check(timed, program, random_images(timed, 1))
-        assert all(result.undecided and result.predicted == 0 for result in results)
-        cycles.append(results[0].counters["cycles"])
-    assert cycles[1] - cycles[0] == 13
+    empty = network.silent - 2
+    at_once, late = [await _count(bench, host, _timed(network, time, network.silent - 1))
+                     for time in (0, empty)]
+    assert late["cycles"] - at_once["cycles"] == late["steps"] - at_once["steps"] == empty
+    assert late["events"] == at_once["events"] > 0
+
+
+@cocotb.test()
+async def walks_only_what_rises(dut: Any) -> None:
+    """A step without spikes takes a cycle for each group that rises, and three more."""
+    bench, host = await _start(dut)
+    network = _network(bench, "base")
+    short, long = [await _count(bench, host, _timed(network, 0, window, "conv1a"))
+                   for window in (20, 90)]
+    more = {name: long[name] - short[name] for name in long}
+    channels, height, width = network.shapes["conv1a"]
+    groups = height * width * -(-channels // bench.config.lanes)
+    assert more["steps"] == 70 and more["updates"] == 70 * groups
+    assert more["cycles"] == 70 * (groups + 3)
 
 
 @cocotb.test()

@@ -105,7 +105,7 @@ def _random_life(bench: Bench) -> Life:
     unit = config.guard_bits if kernel == "exponential" else tau_shift
     return Life(kernel=kernel, tau_shift=tau_shift,
                 threshold=unit + rng.randint(0, config.charge_bits),
-                window=rng.randint(1, config.silent - 1))
+                window=rng.randint(1, rng.choice([8, config.silent - 1])))
 
 
 async def _live(bench: Bench, life: Life, events: float) -> tuple[_Group, list[dict[str, int]]]:
@@ -137,7 +137,7 @@ async def matches_golden(dut: Any, events: float, stalls: float) -> None:
     bench = await Bench.start(dut)
     sink = bench.sink("o", stalls, burst=3)
     expected, times = [], set()
-    for _ in range(12):
+    for _ in range(24):
         group, spikes = await _live(bench, _random_life(bench), events)
         expected += spikes
         times |= {lane["time"] for lane in group.lanes}

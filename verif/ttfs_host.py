@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cocotb.triggers import with_timeout
+from cocotb.triggers import SimTimeoutError, with_timeout
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 from ..gen.compiler.ttfs_program import TTFSProgram, TTFSResult, compile_ttfs
@@ -50,7 +50,10 @@ class TTFSHost:
 
     async def receive(self, cycles: int = 100_000) -> np.ndarray:
         """Return the next frame; raise if none comes in that many cycles."""
-        frame = await with_timeout(self.sink.recv(), cycles * PERIOD_NS, "ns")
+        try:
+            frame = await with_timeout(self.sink.recv(), cycles * PERIOD_NS, "ns")
+        except SimTimeoutError:
+            raise AssertionError(f"no frame in {cycles} cycles") from None
         return np.frombuffer(bytes(frame.tdata), "<u4")
 
     async def load(self, network: TTFSNetwork) -> TTFSProgram:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from cyclopts import App, CycloptsError, Parameter
@@ -24,6 +24,7 @@ from ..gen.compiler.ttfs_program import TTFSResult, compile_ttfs
 from ..gen.files import write_whole
 from ..gen.presets import load_unit_config
 from ..models.golden.errors import GoldenError
+from ..models.golden.ttfs_layers import TTFSNeurons
 from ..models.golden.ttfs_network import TTFSNetwork
 from ..models.zoo import ttfs as zoo
 from ..models.zoo.registry import UnknownNetworkError
@@ -129,7 +130,7 @@ def simulate(*, net: str = "ttfs_mnist_base", images: int = 20, config: str = PR
     problems = [problem for mode in _MODES for index, result in enumerate(results[mode])
                 if (problem := compare(sample.network, trace, index, result))]
     report = _report(net, hardware, sample, results, problems)
-    _print(report, sample.network, seconds)
+    _print(report, seconds)
     write_whole(out / f"{net}.json", json.dumps(report, indent=2) + "\n")
     _console.print(f"figures in {out / net}.json")
     return 1 if problems else 0
@@ -151,12 +152,13 @@ def _report(net: str, config: TTFSConfig, sample: Sample, results: dict[bool, li
         "mean": {name: {field: sum(result.counters[field] for result in results[mode]) / len(early)
                         for field in early[0].counters} for mode, name in _MODES.items()},
         "mean_decision": sum(result.decision for result in early) / len(early),
+        "window": cast(TTFSNeurons, sample.network.layers[-1]).window,
         "per_image": {name: [result.counters for result in results[mode]]
                       for mode, name in _MODES.items()},
     }
 
 
-def _print(report: dict[str, Any], network: TTFSNetwork, seconds: float) -> None:
+def _print(report: dict[str, Any], seconds: float) -> None:
     verdict = "[green]exact[/]" if report["exact"] else "[red]mismatch[/]"
     table = Table(title=f"{report['network']}, {report['images']} images, "
                         f"{report['config']['lanes']} lanes", box=SIMPLE_HEAD,
@@ -171,7 +173,7 @@ def _print(report: dict[str, Any], network: TTFSNetwork, seconds: float) -> None
         _console.print(f"first mismatch: {report['mismatch']}", style="red", highlight=False)
     whole, early = (report["mean"][name]["cycles"] for name in _MODES.values())
     _console.print(f"early exit: {whole / early:.2f} times fewer cycles; decision at step "
-                   f"{report['mean_decision']:.1f} of {network.silent - 1} on average, "
+                   f"{report['mean_decision']:.1f} of {report['window']} on average, "
                    f"{report['undecided']} undecided")
     if report["accuracy"]["rtl"] is not None:
         _console.print(f"accuracy on the RTL: {report['accuracy']['rtl']:.2%} of "

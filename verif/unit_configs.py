@@ -75,14 +75,15 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             fetch_depth=64, weight_buffer_beats=2048, max_columns=2048),
         "least_lookup": dataclasses.replace(_LEAST, pe="scan", probes=1, hit_fifo_depth=4),
         "most_lookup": AcceleratorConfig(
-            pe="bcast", timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            # more timesteps only make long Verilog, and ArrayConfig has them
+            pe="bcast", timesteps=2, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
             beat_values=8, max_fan_in=1024, counter_bits=64, guard_bits=8, rows_per_pe=16,
             probes=8, hit_fifo_depth=64, max_columns=2048),
         "least_crossbar": dataclasses.replace(
             _LEAST, guard_bits=8, crossbar=_LEAST_CROSSBAR),
         "most_elements": dataclasses.replace(_LEAST, pe="bcast", probes=1, tppes=64),
         "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
-            timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
+            timesteps=16, chunk=64, weight_bits=8, tppes=2, laggy_adders=64,
             match_fifo_depth=64, beat_values=64, max_fan_in=65536, column_fifo_depth=64,
             counter_bits=64),
     },

@@ -11,6 +11,12 @@ spike coding" (2023), with fewer channels:
 
 on handwritten digits (``mnist``), clothes (``fashion``) and the place where a wave began
 (``wave``). ``python -m spikeloom.models.zoo.ttfs train`` makes the weight files anew.
+
+``ttfs_measured.json``, which ``show`` prints, is what three seeds gave::
+
+    python -m spikeloom.models.zoo.ttfs train --seeds 1 --seeds 2 --seeds 3 --folder out/ttfs
+    python -m spikeloom.models.zoo.ttfs measure --folder out/ttfs --resolutions 3 \\
+        --resolutions 5 --json models/zoo/ttfs_measured.json
 """
 
 from collections.abc import Sequence
@@ -32,8 +38,9 @@ from ..nn.ttfs_recipe import FirstSpikeRecipe, Measurement, measure
 from ..nn.ttfs_training import STILL, FirstSpikeTraining
 from .registry import UnknownNetworkError
 
-__all__ = ["NETWORKS", "app", "get"]
+__all__ = ["MEASURED", "NETWORKS", "app", "get", "summary"]
 
+MEASURED = Path(__file__).with_name("ttfs_measured.json")
 _EXTENDED = (6.0, 12.0, 15.875)  # addition: windows grow with the times, up to 8 bits
 _VARIANTS = {
     "base": FirstSpikeShape(skip="none"),
@@ -184,10 +191,26 @@ def measure_command(*names: str, folder: Path | None = None, images: int | None 
                         for seed, path in _trained(recipe, folder)]
     except (DataError, NetworkFileError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
-    Console(width=200).print(summary(results))
+    _print(results)
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+
+
+@app.command(name="show")
+def show_command(json: Path = MEASURED) -> None:
+    """Print what trained networks were worth when they were measured.
+
+    Parameters
+    ----------
+    json
+        File that ``measure`` wrote.
+    """
+    _print(msgspec.json.decode(json.read_bytes(), type=list[Measurement]))
+
+
+def _print(results: Sequence[Measurement]) -> None:
+    Console(width=200).print(summary(results))
 
 
 if __name__ == "__main__":

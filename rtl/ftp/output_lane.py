@@ -44,7 +44,7 @@ class OutputLane(wiring.Component):
     o : Out(stream.Signature(fiber_layout(config)))
         Spike fibers of tiles that emit them, interleaved chunk by chunk.
     busy : Out(1)
-        High while a spike is held.
+        High while a neuron or spike is held.
     """
 
     i: stream.Interface
@@ -93,6 +93,6 @@ class OutputLane(wiring.Component):
             plif.i.p.place.column_end.eq(results.p.column_end),
             plif.i.p.place.last.eq(results.p.last),
             plif.i.p.place.drop_single.eq(tile.drop_single),
-            self.busy.eq(plif.o.valid | transpose.busy | compressor.busy),
+            self.busy.eq(plif.busy | transpose.busy | compressor.busy),
         ]
         return m

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..ftp.compressor import Compressor, compressor_input_layout, fiber_layout
+from ..ftp.layouts import place_layout
 from ..ftp.plif import ParallelLIF
 from ..ftp.transpose_buffer import TransposeBuffer
 from .channel_loader import channel_record_layout
@@ -33,8 +34,8 @@ class PostProcessor(wiring.Component):
 
     Equal in every bit to ``spikeloom.models.golden.post_processor.post_process``.
 
-    Latency: 12 cycles (9 without ``config.requantize``) from the last neuron of a tile of one row
-    and one column to its fiber, for readout 7 (4).
+    Latency: T + 12 cycles (T + 9 without ``config.requantize``) from the last neuron of a tile of
+    one row and one column to its fiber, for readout 7 (4).
     Throughput: 1 neuron (all timesteps) or 1 encoded slice per cycle; 1 lane word per cycle for
     ``INTEGERS``; 1 logit per cycle and 1 cycle for the index.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
@@ -141,10 +142,13 @@ class PostProcessor(wiring.Component):
 
     def _add_neurons(self, m: Module):
         """Return where neurons go that fire, their pooled words, and whether any is held."""
-        m.submodules.plif = plif = ParallelLIF(neuron_config(self.config))
+        config = neuron_config(self.config)
+        m.submodules.plif = plif = ParallelLIF(config, data.StructLayout({
+            "place": place_layout(config), "opens": 1, "closes": 1}))
         m.submodules.pool = pool = ORPool(self.config)
         neurons = stream.Signature(neuron_layout(self.config)).create(path=("firing",))
-        place, neuron = plif.i.p.place, neurons.p
+        neuron, window = neurons.p, plif.i.p.place
+        place = window.place
         m.d.comb += [
             plif.i.valid.eq(neurons.valid), neurons.ready.eq(plif.i.ready),
             plif.i.p.psums.eq(neuron.values), plif.i.p.channel.threshold.eq(neuron.threshold),
@@ -154,14 +158,12 @@ class PostProcessor(wiring.Component):
             place.drop_single.eq(self.layer.flags.drop_single),
             pool.layer.eq(self.layer),
             pool.i.valid.eq(plif.o.valid), plif.o.ready.eq(pool.i.ready),
-            pool.i.p.word.eq(plif.o.p.word), pool.i.p.place.eq(plif.o.p.place),
+            pool.i.p.word.eq(plif.o.p.word), pool.i.p.place.eq(plif.o.p.place.place),
         ]
-        for name in ("opens", "closes"):  # beside the P-LIF, which holds one neuron
-            bit = Signal(name=name)
-            with m.If(neurons.valid & neurons.ready):
-                m.d.sync += bit.eq(neuron.place[name])
-            m.d.comb += pool.i.p[name].eq(bit)
-        return neurons, pool.o, plif.o.valid | pool.busy
+        for name in ("opens", "closes"):
+            m.d.comb += [window[name].eq(neuron.place[name]),
+                         pool.i.p[name].eq(plif.o.p.place[name])]
+        return neurons, pool.o, plif.busy | pool.busy
 
     def _route(self, m: Module, neurons: stream.Interface, takers: dict) -> None:
         """Hand the neurons to the one who takes them in this mode."""

@@ -38,6 +38,10 @@ class TTFSCore(wiring.Component):
     Frames come and go as words of 32 bits; see `frame_reader` and `result_writer` for what they
     hold. A frame that is illegal stops the core: ``error`` says why, and a frame with it leaves.
 
+    A step in which nothing spikes and no neuron rises takes 1 cycle. One without spikes takes 3
+    cycles and 1 for each group of neurons in which one rises; all others sleep. Each spike adds 1
+    cycle for each group of neurons that it reaches, 2 at least.
+
     Latency: depends on image and network. Throughput: 1 image at a time.
     Back-pressure: input waits while an image is at work, a result until it is taken.
     Reset: synchronous; needs the network again, and clears an error.
@@ -102,7 +106,7 @@ class TTFSCore(wiring.Component):
         m.submodules.issuer = issuer = EdgeIssuer(config)
         m.submodules.walker = walker = TargetWalker(config)
         m.submodules.neurons = neurons = NeuronArray(config)
-        m.submodules.times = times = TimeMemory(config)
+        m.submodules.time_memory = times = TimeMemory(config)
         m.submodules.serializer = serializer = SpikeSerializer(config)
         m.submodules.writer = writer = ResultWriter(config)
         connect(m, queue.o, issuer.i)
