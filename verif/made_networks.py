@@ -98,7 +98,8 @@ def alive(network: IntegerNetwork) -> IntegerNetwork:
 
 def small_images(network: IntegerNetwork, count: int = 2) -> Tensor:
     """Return images, uint8[count, C, H, W]."""
-    pixels = np.random.default_rng(8).integers(0, 256, (count, *network.input_shape), np.uint8)
+    limit = 1 << network.timesteps if network.events else 256
+    pixels = np.random.default_rng(8).integers(0, limit, (count, *network.input_shape), np.uint8)
     return torch.from_numpy(pixels)
 
 

@@ -42,10 +42,8 @@ class IntegerLayer:
         One or two; all of them give maps of the same size and channels.
     bias : Tensor[N]
         int64, signed, in units of the partial sum and within its width; added at each timestep.
-    threshold : Tensor[N] or None
-        int64, in units of ``y``; None unless the output is spikes.
-    lif : LIF or None
-        The neurons; None unless the output is spikes.
+    threshold, lif : Tensor[N] and LIF, or None
+        Threshold, int64, in units of ``y``; the neurons. None unless the output is spikes.
     requantize : tuple of Tensor[N] or None
         Multiplier (unsigned, 16 bits) and shift (0..31), int64; see `golden.requantize`.
     residual : str or None
@@ -58,19 +56,19 @@ class IntegerLayer:
         Whether output words with fewer than two spikes, after pooling, become silent (the
         fine-tuned mode of LoAS).
     output : "spikes", "integers" or "readout"
-        Integers are ``y`` of the first timestep, clamped to ``out_bits``; the readout sums
-        ``y`` over the timesteps.
+        Integers are ``y``, clamped to ``out_bits``; the readout sums ``y`` over the timesteps.
     out_bits : int
         1..16, of integers.
-    out_signed : bool
-        Whether integers are two's complement.
+    out_signed, out_each_step : bool
+        Whether integers are two's complement; whether those of each timestep are stored, not
+        of the first only.
     weight_bits : int
         2..8.
     input_bits : int
-        0 if the sources are spikes, else the bits of their integers, 1..16; images have 8. The
-        integers are the same at each timestep (direct encoding).
-    input_signed : bool
-        Whether those integers are two's complement.
+        0 if the sources are spikes, else the bits of their integers, 1..16; images have 8.
+    input_signed, input_each_step : bool
+        Whether those integers are two's complement; whether they differ between timesteps,
+        else they are the same (direct encoding).
     crossbars : CrossbarLayer or None
         Cells that hold the weights as a device would, in place of the exact product.
 
@@ -93,9 +91,11 @@ class IntegerLayer:
     output: Literal["spikes", "integers", "readout"] = "spikes"
     out_bits: int = 8
     out_signed: bool = False
+    out_each_step: bool = False
     weight_bits: int = 8
     input_bits: int = 0
     input_signed: bool = False
+    input_each_step: bool = False
     crossbars: CrossbarLayer | None = None
 
     def __post_init__(self) -> None:
@@ -112,12 +112,14 @@ class IntegerLayer:
         if self.output != "spikes" and (self.pool > 1 or self.drop_single):
             raise NetworkError(f"{self.name}: pool must be 1 and drop_single False if the output "
                                f"is {self.output}, not {self.pool} and {self.drop_single}")
+        if self.out_each_step and self.output != "integers":
+            raise NetworkError(f"{self.name}: out_each_step must be False for {self.output}")
         if self.keep_residual and self.requantize is None and self.residual is None:
             raise NetworkError(f"{self.name}: keep_residual must come with requantize or residual")
         self._check_tensors()
 
     def _check_tensors(self) -> None:
-        check_sources(self.name, self.sources, self.weight_bits)
+        check_sources(self.name, self.sources, self.weight_bits, self.input_bits)
         check_int(f"{self.name}: pool", self.pool, 1, min(self.maps))
         if self.output == "readout" and self.maps != (1, 1):
             raise NetworkError(f"{self.name}: output maps of a readout must be (1, 1), "
@@ -285,15 +287,14 @@ class IntegerLayer:
         Returns
         -------
         Tensor[T, B, N, H', W']
-            bool, pooled, without the words that are dropped; or int64, clamped, the same at
-            each timestep.
+            bool, pooled, without the words that are dropped; or int64, clamped.
         """
         if self.output == "readout":
             raise NetworkError(f"{self.name}: a readout gives no maps")
         maps = lift(out, batch, *self.maps)
         if self.output == "integers":
-            limits = integer_limits(self.out_bits, self.out_signed)
-            return maps[:1].clamp(*limits).expand_as(maps)
+            maps = maps.clamp(*integer_limits(self.out_bits, self.out_signed))
+            return maps if self.out_each_step else maps[:1].expand_as(maps)
         if self.pool > 1:
             maps = max_pool(maps, self.pool)
         return drop_single(maps) if self.drop_single else maps

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .checks import check_int
 from .errors import GoldenError, NetworkError
+from .lane_word import MAX_TIMESTEPS, unpack
 from .layer import IMAGE, PIXEL_BITS, IntegerLayer, Source
 
 __all__ = ["IntegerNetwork", "LayerTrace", "Trace"]
@@ -22,7 +23,7 @@ class LayerTrace:
     name : str
         The layer.
     rows : Tensor[T, M, K]
-        Input rows: bool, or int64 if the layer reads integers, the same at each timestep.
+        Input rows: bool, or int64 if the layer reads integers.
     psums : Tensor[T, M, N]
         int64, signed, without bias.
     currents : Tensor[T, M, N]
@@ -30,8 +31,8 @@ class LayerTrace:
     spikes : Tensor[T, M, N] or None
         bool, before pooling; None unless the output is spikes.
     maps : Tensor[T, B, N, H', W'] or None
-        The stored output: spikes after pooling, without dropped words, or integers, the same
-        at each timestep; None for the readout.
+        The stored output: spikes after pooling, without dropped words, or integers; None for
+        the readout.
     """
 
     name: str
@@ -88,6 +89,9 @@ class IntegerNetwork:
         readout.
     input_shape : tuple of int
         Channels, height and width of an image.
+    events : bool
+        Whether bit ``t`` of a pixel is a spike at timestep ``t``, 8 timesteps at most; else
+        pixels are integers of 8 bits, the same at each timestep.
 
     Raises
     ------
@@ -99,9 +103,10 @@ class IntegerNetwork:
     timesteps: int
     layers: tuple[IntegerLayer, ...]
     input_shape: tuple[int, int, int]
+    events: bool = False
 
     def __post_init__(self) -> None:
-        check_int("timesteps", self.timesteps, 1, 16)
+        check_int("timesteps", self.timesteps, 1, PIXEL_BITS if self.events else MAX_TIMESTEPS)
         for index in range(3):
             check_int(f"input_shape[{index}]", self.input_shape[index], 1, 4096)
         outputs = [layer.output for layer in self.layers]
@@ -129,17 +134,23 @@ class IntegerNetwork:
             raise NetworkError(f"{layer.name}: source must be {IMAGE!r} or an earlier layer "
                                f"({', '.join(known)}), not {source.input!r}")
         if given is None:
-            shape, bits, signed = self.input_shape, PIXEL_BITS, False
+            shape, bits = self.input_shape, PIXEL_BITS * (not self.events)
+            signed = steps = False
         elif given.output == "integers":
             shape, bits, signed = given.outputs, given.out_bits, given.out_signed
+            steps = given.out_each_step
         else:
-            shape, bits, signed = given.outputs, 0, False
+            shape, bits, signed, steps = given.outputs, 0, False, False
         for field, found, expected in (("inputs", source.inputs, shape),
                                        ("input_bits", layer.input_bits, bits),
-                                       ("input_signed", layer.input_signed, signed)):
+                                       ("input_signed", layer.input_signed, signed),
+                                       ("input_each_step", layer.input_each_step, steps)):
             if found != expected:
                 raise NetworkError(f"{layer.name}: {field} must be {expected}, as "
                                    f"{source.input} gives, not {found}")
+        if source.time_mask is not None:
+            check_int(f"{layer.name}: time_mask of source {source.input}", source.time_mask, 1,
+                      (1 << self.timesteps) - 1)
 
     def _check_residual(self, layer: IntegerLayer, known: dict[str, IntegerLayer]) -> None:
         kept = [name for name, other in known.items() if other.keep_residual]
@@ -171,12 +182,12 @@ class IntegerNetwork:
         Parameters
         ----------
         images : Tensor[B, C, H, W] or Tensor[B, H, W]
-            uint8; without channels if there is one only.
+            uint8; without channels if there is one only. Events have ``T`` bits.
 
         Returns
         -------
         Tensor[T, B, C, H, W]
-            int64, the same at each timestep.
+            int64, the same at each timestep; bool if they are events.
 
         Raises
         ------
@@ -189,6 +200,8 @@ class IntegerNetwork:
             raise GoldenError(f"images must be uint8[B, {', '.join(map(str, shapes[-1]))}], not "
                               f"{images.dtype}{list(images.shape)}")
         maps = images.reshape(len(images), *self.input_shape).to(torch.int64)
+        if self.events:
+            return unpack(maps, self.timesteps)
         return maps.expand(self.timesteps, *maps.shape)
 
     def run(self, images: Tensor) -> Trace:
@@ -240,7 +253,7 @@ class IntegerNetwork:
 def _run_layer(layer: IntegerLayer, inputs: list[Tensor], residual: Tensor | None,
                batch: int) -> LayerTrace:
     steps = len(inputs[0])
-    if layer.input_bits:  # the same at each timestep: one product
+    if layer.input_bits and not layer.input_each_step:  # one product
         rows = layer.rows([maps[:1] for maps in inputs])
         psums = layer.psums(rows)
         rows, psums = (x.expand(steps, -1, -1) for x in (rows, psums))

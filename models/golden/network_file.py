@@ -26,7 +26,7 @@ _CORRUPT = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZi
             zlib.error, struct.error)  # what zipfile and numpy raise
 
 
-class _Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class _Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     input: str
     height: int
     width: int
@@ -34,9 +34,10 @@ class _Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     padding: tuple[int, int]
     sum_pool: int
     groups: int
+    time_mask: int | None = None
 
 
-class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     name: str
     sources: list[_Source]
     lif: LIF | None
@@ -51,14 +52,17 @@ class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     weight_bits: int
     input_bits: int
     input_signed: bool
+    out_each_step: bool = False
+    input_each_step: bool = False
 
 
-class _Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class _Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     format: str
     name: str
     timesteps: int
     input_shape: tuple[int, int, int]
     layers: list[_Layer]
+    events: bool = False
 
 
 def save(path: str | PathLike[str], network: IntegerNetwork,
@@ -81,7 +85,8 @@ def save(path: str | PathLike[str], network: IntegerNetwork,
 def network_arrays(network: IntegerNetwork) -> dict[str, np.ndarray]:
     """Return the arrays that stand for a network: ``header`` (JSON) and a few a layer."""
     header = _Header(format=_FORMAT, name=network.name, timesteps=network.timesteps,
-                     input_shape=network.input_shape, layers=[*map(_describe, network.layers)])
+                     input_shape=network.input_shape, layers=[*map(_describe, network.layers)],
+                     events=network.events)
     arrays = {"header": np.array(msgspec.json.encode(header).decode())}
     for layer in network.layers:
         for index, source in enumerate(layer.sources):
@@ -140,7 +145,7 @@ def load(path: str | PathLike[str]) -> IntegerNetwork:
     try:
         layers = tuple(_layer(path, arrays, layer) for layer in header.layers)
         return IntegerNetwork(name=header.name, timesteps=header.timesteps, layers=layers,
-                              input_shape=header.input_shape)
+                              input_shape=header.input_shape, events=header.events)
     except NetworkFileError:
         raise
     except GoldenError as error:

@@ -9,6 +9,7 @@ from torch import Tensor
 from .checks import check_int, check_signed
 from .conv import lower, output_size, weight_matrix
 from .errors import NetworkError
+from .lane_word import MAX_TIMESTEPS, unpack
 
 __all__ = ["IMAGE", "SOURCES", "Source", "check_sources"]
 
@@ -40,6 +41,9 @@ class Source:
         is average pooling but for its divisor, which weights and threshold take in.
     groups : int
         Output channels of a group read the input channels of the same group only.
+    time_mask : int or None
+        Bit ``t`` tells whether the kernel acts at timestep ``t``: it is ANDed into the lane
+        words of spikes. None is all timesteps.
 
     Raises
     ------
@@ -55,6 +59,7 @@ class Source:
     padding: tuple[int, int] = (0, 0)
     sum_pool: int = 1
     groups: int = 1
+    time_mask: int | None = None
 
     def __post_init__(self) -> None:
         for field, low, high in (("height", 1, 4096), ("width", 1, 4096), ("stride", 1, 255),
@@ -75,6 +80,8 @@ class Source:
             if getattr(self, field) % self.sum_pool:
                 raise NetworkError(f"{self._place}: {field} must be a multiple of sum_pool "
                                    f"({self.sum_pool}), not {getattr(self, field)}")
+        if self.time_mask is not None:
+            check_int(f"{self._place}: time_mask", self.time_mask, 1, (1 << MAX_TIMESTEPS) - 1)
         _ = self.maps  # the kernel must fit
 
     @property
@@ -145,8 +152,8 @@ class Source:
         Returns
         -------
         Tensor[T, M, K]
-            Of the input's type; ``M`` in the order (batch, y, x), ``K`` in the order
-            (ky, kx, channel).
+            Of the input's type, without the spikes that the time mask silences; ``M`` in the
+            order (batch, y, x), ``K`` in the order (ky, kx, channel).
 
         Raises
         ------
@@ -156,14 +163,19 @@ class Source:
         if maps.ndim != 5 or tuple(maps.shape[2:]) != self.inputs:
             raise NetworkError(f"{self._place}: input must be of shape [T, B, "
                                f"{', '.join(map(str, self.inputs))}], not {list(maps.shape)}")
-        return lower(maps, self.kernel, self.pixel_stride, self.pixel_padding)
+        rows = lower(maps, self.kernel, self.pixel_stride, self.pixel_padding)
+        if self.time_mask is None:
+            return rows
+        acts = unpack(torch.tensor(self.time_mask), MAX_TIMESTEPS)[:len(rows)]
+        return rows & acts[:, None, None]
 
     def weight_matrix(self) -> Tensor:
         """Arrange the dense weights as int64[K, N], in the order of `rows`."""
         return weight_matrix(self.dense_weight)
 
 
-def check_sources(name: str, sources: tuple[Source, ...], weight_bits: int) -> None:
+def check_sources(name: str, sources: tuple[Source, ...], weight_bits: int,
+                  input_bits: int) -> None:
     """Raise `GoldenError` unless a layer can have these sources.
 
     Parameters
@@ -173,6 +185,8 @@ def check_sources(name: str, sources: tuple[Source, ...], weight_bits: int) -> N
     sources : tuple of Source
     weight_bits : int
         That each signed weight must fit.
+    input_bits : int
+        Of the integers that are read; 0 if they are spikes, which a time mask can silence.
     """
     if not 1 <= len(sources) <= SOURCES:
         raise NetworkError(f"{name}: sources must be 1..{SOURCES}, not {len(sources)}")
@@ -182,3 +196,6 @@ def check_sources(name: str, sources: tuple[Source, ...], weight_bits: int) -> N
             raise NetworkError(f"{name}: outputs of source {source.input} must be "
                                f"{first.outputs}, as of {first.input}, not {source.outputs}")
         check_signed(f"{name}: weight of source {source.input}", source.weight, weight_bits)
+        if input_bits and source.time_mask is not None:
+            raise NetworkError(f"{name}: time_mask of source {source.input} must be None where "
+                               f"integers are read, not {source.time_mask}")

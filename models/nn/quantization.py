@@ -4,8 +4,8 @@
 A weight is an integer times the scale of its output channel. The scale is a power of two,
 ``2**-e``; a threshold of 1 is then ``2**e`` in integers, and a shortcut of spikes has the weight
 ``2**e`` too. The readout has one exponent for all classes, so that its logits compare. Layers
-whose currents are residuals are requantized to the residuals' unit, and their scales are the
-multiples of it that a 16-bit multiplier and a shift give. Pixels are in units of 1/256.
+whose currents are residuals, or are handed on as integers, are requantized to the unit of these,
+and their scales are the multiples of it that a 16-bit multiplier and a shift give.
 """
 
 from typing import cast
@@ -13,14 +13,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..golden.layer import PIXEL_BITS, IntegerLayer, Source
+from ..golden.checks import integer_limits
+from ..golden.layer import IntegerLayer, Source
 from ..golden.network import IntegerNetwork
 from ..golden.requantize import MULTIPLIER_BITS, SHIFT_LIMIT
 from ..golden.residual_add import RESIDUAL_LIMITS
-from .layers import LayerConfig, SpikingLayer, SpikingNetwork
+from .layers import PIXELS, LayerConfig, SpikingLayer, SpikingNetwork
 
 __all__ = ["RESIDUAL_EXPONENT", "FakeQuantizedLayer", "fake_quantize", "fold", "fold_network",
-           "integer_network"]
+           "integer_network", "norm_factors"]
 
 RESIDUAL_EXPONENT = 10  # residuals are multiples of 2**-10, up to 32
 _MAX_EXPONENT = 10      # of a channel whose weights are all small or pruned
@@ -71,15 +72,21 @@ def fake_quantize(x: Tensor, scale: Tensor, limit: int) -> Tensor:
     return _Round.apply(x / scale).clamp(-limit, limit) * scale
 
 
-def fold(layer: SpikingLayer) -> tuple[list[Tensor], Tensor]:
-    """Fold the batch norm of a layer into weights and bias, in evaluation mode."""
-    if layer.norm is None:
-        return [w.detach() for w in layer.weights], cast(Tensor, layer.bias).detach()
-    norm = layer.norm
+def norm_factors(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return gain and bias of a batch norm in evaluation mode, Tensor[N] each."""
     mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     gain = norm.weight / torch.sqrt(variance + norm.eps)
-    weights = [(w * gain.view(-1, *[1] * (w.ndim - 1))).detach() for w in layer.weights]
-    return weights, (norm.bias - gain * mean).detach()
+    return gain.detach(), (norm.bias - gain * mean).detach()
+
+
+def fold(layer: SpikingLayer) -> tuple[list[Tensor], Tensor]:
+    """Fold the batch norm of a layer into weights and bias, in evaluation mode."""
+    weights = [weight.detach() for weight in layer.synapse()[0]]
+    if layer.norm is None:
+        bias = torch.zeros(layer.config.outputs) if layer.bias is None else layer.bias
+        return weights, bias.detach()
+    gain, bias = norm_factors(layer.norm)
+    return [weight * gain.view(-1, 1, 1, 1) for weight in weights], bias
 
 
 class FakeQuantizedLayer(SpikingLayer):
@@ -107,17 +114,33 @@ class FakeQuantizedLayer(SpikingLayer):
         self.weight_bits = weight_bits
         self.norm = None
         self.bias = nn.Parameter(torch.zeros(config.outputs))
+        if any(source.mean_pool.bit_count() > 1 for source in config.sources):
+            raise ValueError(f"{config.name}: mean_pool must be a power of two")
         if len({source.exponent for source in config.sources}) > 1:
             raise ValueError(f"{config.name}: sources must all be images, or all have the same "
                              f"mean_pool")
-        if config.carries_residual and len(config.trained) < len(config.sources):
+        if self.requantized and len(config.trained) < len(config.sources):
             raise ValueError(f"{config.name}: a layer with residuals must have no identity source")
+        if config.carries_residual and config.integers and (
+                config.integers.exponent != RESIDUAL_EXPONENT):
+            raise ValueError(f"{config.name}: exponent of integers must be {RESIDUAL_EXPONENT}, "
+                             f"as of residuals, not {config.integers.exponent}")
         zeros = torch.zeros(config.outputs, dtype=torch.int64)
-        if config.carries_residual:
+        if self.requantized:
             self.register_buffer("multiplier", zeros)
             self.register_buffer("shift", zeros.clone())
         else:
             self.register_buffer("exponent", zeros)
+
+    @property
+    def requantized(self) -> bool:
+        """Whether the currents are rounded to the unit of residuals or integers."""
+        return self.config.carries_residual or self.config.integers is not None
+
+    @property
+    def out_exponent(self) -> int:
+        """Exponent of that unit."""
+        return self.config.integers.exponent if self.config.integers else RESIDUAL_EXPONENT
 
     @property
     def weight_limit(self) -> int:
@@ -131,8 +154,8 @@ class FakeQuantizedLayer(SpikingLayer):
             source.inputs * (1 if source.identity else
                              source.kernel[0] * source.kernel[1] * source.mean_pool ** 2)
             for source in self.config.sources)
-        return (self.weight_bits + (row_length - 1).bit_length()
-                + PIXEL_BITS * self.config.encoder)
+        bits = self.config.numbers.bits if self.config.numbers else 0
+        return self.weight_bits + (row_length - 1).bit_length() + bits
 
     @property
     def bias_limit(self) -> int:
@@ -142,10 +165,10 @@ class FakeQuantizedLayer(SpikingLayer):
     @property
     def scale(self) -> Tensor:
         """Value of an integer weight of 1, Tensor[N]."""
-        if not self.config.carries_residual:
+        if not self.requantized:
             return torch.exp2(-self.exponent.to(self.bias.dtype))
-        unit = torch.exp2(-(self.shift + RESIDUAL_EXPONENT).to(self.bias.dtype))
-        return self.multiplier * unit
+        places = self.shift + self.out_exponent - self.config.sources[0].exponent
+        return self.multiplier * torch.exp2(-places.to(self.bias.dtype))
 
     @property
     def unit(self) -> Tensor:
@@ -158,11 +181,13 @@ class FakeQuantizedLayer(SpikingLayer):
         for weight, folded in zip(self.weights, weights, strict=True):
             weight.copy_(folded)
         self.bias.copy_(bias)
-        largest = torch.stack([w.abs().flatten(1).amax(1) for w in weights]).amax(0)
-        if self.config.carries_residual:
-            self._choose_multipliers(largest)
+        if not weights:
             return
-        if not self.config.lif:
+        largest = torch.stack([w.abs().flatten(1).amax(1) for w in weights]).amax(0)
+        if self.requantized:
+            self._choose_multipliers(largest * 2.0 ** -self.config.sources[0].exponent)
+            return
+        if self.config.readout:
             largest = largest.max().expand_as(largest)
         exponent = torch.log2(self.weight_limit / largest).floor()
         highest = min(_MAX_EXPONENT, self.psum_bits - self.config.sources[0].exponent - 2)
@@ -173,7 +198,7 @@ class FakeQuantizedLayer(SpikingLayer):
     def _choose_multipliers(self, largest: Tensor) -> None:
         factor = torch.maximum(largest / self.weight_limit,
                                1.01 * self.bias.abs() / self.bias_limit).double()
-        factor = (factor * 2.0 ** RESIDUAL_EXPONENT).clamp(2.0 ** (MULTIPLIER_BITS - SHIFT_LIMIT),
+        factor = (factor * 2.0 ** self.out_exponent).clamp(2.0 ** (MULTIPLIER_BITS - SHIFT_LIMIT),
                                                            2.0 ** (MULTIPLIER_BITS - 1))
         shift = (MULTIPLIER_BITS - 1 - torch.log2(factor).floor()).clamp(0, SHIFT_LIMIT)
         multiplier = (factor * torch.exp2(shift)).round().clamp(max=(1 << MULTIPLIER_BITS) - 1)
@@ -186,14 +211,23 @@ class FakeQuantizedLayer(SpikingLayer):
                 fake_quantize(self.bias, self.unit, self.bias_limit))
 
     def currents(self, inputs, residual: Tensor | None = None) -> Tensor:
-        """Return what drives the neurons, in multiples of the residuals' unit if it is kept."""
+        """Return what drives the neurons, rounded if it is kept or handed on."""
         y = self.products(inputs)
-        if not self.config.carries_residual:
+        if not self.requantized:
             return y
-        y = _residual_range(_RoundHalfUp.apply(y * 2.0 ** RESIDUAL_EXPONENT))
+        y = _RoundHalfUp.apply(y * 2.0 ** self.out_exponent).clamp(*RESIDUAL_LIMITS)
         if residual is not None:
-            y = _residual_range(y + residual * 2.0 ** RESIDUAL_EXPONENT)
-        return y * 2.0 ** -RESIDUAL_EXPONENT
+            y = (y + residual * 2.0 ** RESIDUAL_EXPONENT).clamp(*RESIDUAL_LIMITS)
+        return y * 2.0 ** -self.out_exponent
+
+    def stored(self, spikes: Tensor) -> Tensor:
+        """Pool and silence spikes; clamp integers to their bits."""
+        integers = self.config.integers
+        if integers is None:
+            return super().stored(spikes)
+        low, high = (limit * 2.0 ** -integers.exponent
+                     for limit in integer_limits(integers.bits, integers.signed))
+        return (spikes if integers.each_step else spikes[:1].expand_as(spikes)).clamp(low, high)
 
     def integer_layer(self) -> IntegerLayer:
         """Return the layer in integers."""
@@ -203,7 +237,7 @@ class FakeQuantizedLayer(SpikingLayer):
             bias = _integers(self.bias.double(), self.unit.double(), self.bias_limit)
             threshold = (1 / self.unit).round().to(torch.int64)
         config, pending = self.config, iter(double)
-        if config.carries_residual:
+        if self.requantized:
             threshold = torch.full_like(bias, 1 << RESIDUAL_EXPONENT)
         sources = []
         for source in config.sources:
@@ -211,23 +245,24 @@ class FakeQuantizedLayer(SpikingLayer):
             sources.append(Source(
                 input=source.input, weight=weight, height=source.height, width=source.width,
                 stride=source.stride, padding=(0, 0) if source.identity else source.padding,
-                sum_pool=source.mean_pool, groups=config.outputs if source.identity else 1))
+                sum_pool=source.mean_pool, groups=config.outputs if source.identity else 1,
+                time_mask=source.time_mask))
+        given, out = config.numbers, config.integers or PIXELS  # as good as any where unused
+        output = "integers" if config.integers else "readout" if config.readout else "spikes"
         return IntegerLayer(
             name=config.name, sources=tuple(sources), bias=bias, lif=config.lif,
             threshold=threshold if config.lif else None,
-            requantize=(self.multiplier, self.shift) if config.carries_residual else None,
+            requantize=(self.multiplier, self.shift) if self.requantized else None,
             residual=config.residual, keep_residual=config.keep_residual, pool=config.pool,
-            drop_single=config.drop_single, output="spikes" if config.lif else "readout",
-            weight_bits=self.weight_bits, input_bits=PIXEL_BITS * config.encoder)
+            drop_single=config.drop_single, output=output, out_bits=out.bits,
+            out_signed=out.signed, out_each_step=out.each_step, weight_bits=self.weight_bits,
+            input_bits=given.bits if given else 0, input_signed=bool(given and given.signed),
+            input_each_step=bool(given and given.each_step))
 
 
 def _integers(x: Tensor, scale: Tensor, limit: int) -> Tensor:
     shape = (-1, *[1] * (x.ndim - 1))
     return (x / scale.view(shape)).round().clamp(-limit, limit).to(torch.int64).contiguous()
-
-
-def _residual_range(x: Tensor) -> Tensor:
-    return x.clamp(*RESIDUAL_LIMITS)
 
 
 def fold_network(network: SpikingNetwork, weight_bits: int = 8) -> SpikingNetwork:
@@ -259,4 +294,5 @@ def integer_network(name: str, network: SpikingNetwork) -> IntegerNetwork:
         layers.append(layer.integer_layer())
     first = next(iter(network)).config.sources[0]
     return IntegerNetwork(name=name, timesteps=network.timesteps, layers=tuple(layers),
-                          input_shape=(first.inputs, first.height, first.width))
+                          input_shape=(first.inputs, first.height, first.width),
+                          events=first.events)

@@ -24,7 +24,7 @@ from .pruning import MagnitudePruner, PruningSchedule
 from .quantization import FakeQuantizedLayer, fold_network, integer_network
 from .training import TrainingConfig, accuracy, repeatable, train
 
-__all__ = ["Recipe", "TrainingPlan", "train_network"]
+__all__ = ["Recipe", "TrainingPlan", "load_state", "train_network"]
 
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 
@@ -96,7 +96,7 @@ class Recipe:
             If the weight file is missing or corrupt.
         """
         layers = [SpikingLayer(layer) for layer in self.layers]
-        return _load_state(self.weights, "float", SpikingNetwork(layers, self.timesteps))
+        return load_state(self.weights, "float", SpikingNetwork(layers, self.timesteps))
 
     def load_fake_quantized(self) -> SpikingNetwork:
         """Load the fake-quantized model; exact in float64 (``.double()``).
@@ -107,7 +107,7 @@ class Recipe:
             If the weight file is missing or corrupt.
         """
         layers = [FakeQuantizedLayer(layer) for layer in self.layers]
-        return _load_state(self.weights, "fake", SpikingNetwork(layers, self.timesteps))
+        return load_state(self.weights, "fake", SpikingNetwork(layers, self.timesteps))
 
     def accuracy_float(self, images: Tensor, labels: Tensor) -> float:
         """Return the float model's accuracy, 0..1.
@@ -173,7 +173,14 @@ def train_network(recipe: Recipe, images: Tensor, labels: Tensor,
     return floating.eval(), quantized.eval()
 
 
-def _load_state(path: Path, kind: str, network: SpikingNetwork) -> SpikingNetwork:
+def load_state(path: Path, kind: str, network: SpikingNetwork) -> SpikingNetwork:
+    """Fill a network with the arrays of a weight file whose names begin with its kind.
+
+    Raises
+    ------
+    NetworkFileError
+        If the file is missing or corrupt, or has no array that fits.
+    """
     arrays = network_file.read_arrays(path)
     state = {}
     for field, tensor in network.state_dict().items():

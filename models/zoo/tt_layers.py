@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MS-ResNets whose 3x3 convolutions are dense or four tensor-train cores: their layers.
+
+A block adds its convolutions to a membrane, ``x' = x + norm(conv(LIF(norm(conv(LIF(x))))))``;
+where the size changes, ``x`` goes through a 1x1 convolution of the membrane itself, which is
+integers of 16 bits. Stem, these shortcuts and the readout are dense in each mode.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..golden.layer import IMAGE
+from ..golden.plif import LIF
+from ..nn.layers import Integers, LayerConfig, SourceConfig
+from ..nn.quantization import RESIDUAL_EXPONENT
+from ..nn.tensor_train import TensorTrain
+from ..nn.tensor_train_layer import tensor_train_sources
+
+__all__ = ["NEURON", "MsResNet"]
+
+NEURON = LIF(shift=2, decay_input=False)  # a quarter of the membrane remains
+_MEMBRANE = Integers(bits=16, exponent=RESIDUAL_EXPONENT)
+_UNREAD = Integers(bits=1, exponent=RESIDUAL_EXPONENT, each_step=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MsResNet:
+    """Shape of an MS-ResNet.
+
+    Parameters
+    ----------
+    inputs, side : int
+        Channels, height and width of an image.
+    stem : int
+        Channels of the first convolution.
+    stem_stride, stem_padding : int
+        Of the first convolution, 3x3.
+    blocks : tuple of tuple of int
+        Output channels and stride of each block.
+    classes : int
+    timesteps : int
+        ``T``.
+    events : bool
+        Whether bit ``t`` of a pixel is a spike at timestep ``t``.
+    """
+
+    inputs: int
+    side: int
+    stem: int
+    blocks: tuple[tuple[int, int], ...]
+    classes: int
+    timesteps: int
+    stem_stride: int = 1
+    stem_padding: int = 1
+    events: bool = False
+
+    def layers(self, mode: str = "dense", ranks: Sequence[int] = ()) -> tuple[LayerConfig, ...]:
+        """Return the layers.
+
+        Parameters
+        ----------
+        mode : str
+            ``dense``, or one of `nn.tensor_train.MODES`.
+        ranks : sequence of int
+            Of the two convolutions of each block, unless dense.
+
+        Raises
+        ------
+        ValueError
+            If mode or ranks do not fit.
+        """
+        count = 2 * len(self.blocks)
+        if mode != "dense" and len(ranks) != count:
+            raise ValueError(f"ranks must be {count}, two for each block, not {len(ranks)}")
+        trains = [TensorTrain(mode=mode, rank=rank) if mode != "dense" else None  # type: ignore
+                  for rank in (ranks if mode != "dense" else [1] * count)]
+        return tuple(self._layers(trains))
+
+    def _layers(self, trains: list[TensorTrain | None]) -> Iterator[LayerConfig]:
+        image = SourceConfig(input=IMAGE, inputs=self.inputs, height=self.side, width=self.side,
+                             stride=self.stem_stride, events=self.events,
+                             padding=(self.stem_padding, self.stem_padding))
+        side = (self.side + 2 * self.stem_padding - 3) // self.stem_stride + 1
+        membrane = replace(_MEMBRANE, each_step=self.events)
+        stem = LayerConfig(name="stem", sources=(image,), outputs=self.stem, lif=NEURON,
+                           keep_residual=True)
+        given, channels = "stem", self.stem
+        yield from self._fired(stem, 0, side, membrane)
+        for number, (outputs, stride) in enumerate(self.blocks, 1):
+            first, second = f"block{number}a", f"block{number}b"
+            fires, residual = self._fires(given, number - 1), given
+            after = (side - 1) // stride + 1
+            yield self._conv(first, fires, channels, outputs, side, stride,
+                             trains[2 * number - 2])
+            if self._changes(number - 1):
+                residual = f"block{number}_shortcut"
+                source = _point(given, channels, side, stride=stride, integers=membrane)
+                yield LayerConfig(name=residual, sources=(source,), outputs=outputs, lif=None,
+                                  integers=_UNREAD, keep_residual=True)
+            given, channels, side, membrane = second, outputs, after, _MEMBRANE
+            yield from self._fired(
+                self._conv(second, first, channels, outputs, side, 1, trains[2 * number - 1],
+                           residual=residual, keep_residual=True), number, side, membrane)
+        yield LayerConfig(name="readout", outputs=self.classes, lif=None, sources=(
+            _point(given, channels, side, mean_pool=side),))
+
+    def _changes(self, number: int) -> bool:
+        """Whether the block behind a number of blocks changes the size or the channels."""
+        if number == len(self.blocks):
+            return False
+        before = self.blocks[number - 1][0] if number else self.stem
+        return self.blocks[number] != (before, 1)
+
+    def _fires(self, name: str, number: int) -> str:
+        """Return the name of the layer with the spikes of a membrane."""
+        return f"{name}_spikes" if self._changes(number) else name
+
+    def _fired(self, layer: LayerConfig, number: int, side: int,
+               membrane: Integers) -> Iterator[LayerConfig]:
+        """Return the layer; where its membrane is read, too, its neurons are a second layer."""
+        if not self._changes(number):
+            yield layer
+            return
+        yield replace(layer, lif=None, integers=membrane)
+        source = _point(layer.name, layer.outputs, side, identity=True, integers=membrane)
+        yield LayerConfig(name=self._fires(layer.name, number), sources=(source,),
+                          outputs=layer.outputs, lif=NEURON)
+
+    def _conv(self, name: str, given: str, inputs: int, outputs: int, side: int, stride: int,
+              train: TensorTrain | None, **fields) -> LayerConfig:
+        source = SourceConfig(input=given, inputs=inputs, height=side, width=side, stride=stride)
+        return LayerConfig(name=name, outputs=outputs, lif=NEURON, tensor_train=train,
+                           sources=tensor_train_sources(source, train, self.timesteps), **fields)
+
+
+def _point(given: str, channels: int, side: int, **fields) -> SourceConfig:
+    """Return a 1x1 kernel."""
+    return SourceConfig(input=given, inputs=channels, height=side, width=side, kernel=(1, 1),
+                        padding=(0, 0), **fields)
