@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.table import Table
 
-from . import sim, ttfs_sim
+from . import sim, ttfs_sim, vit_run
 
 __all__ = ["JOBS", "Job", "main"]
 
@@ -36,6 +36,7 @@ JOBS = (
         _DIGITS, "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
+    *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
 )
 _console = Console()
 _app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",

@@ -36,6 +36,7 @@ CELLS = {
     "crossbar": (1069, 519, 6),
     "imc_engine": (3689, 1680, 15),
     "membrane_lif": (489, 75, 2),
+    "imc_core": (4184, 1837, 19),
     "ttfs_neuron": (1221, 12, 0),
     "layer_norm": (2281, 282, 1),
     "softmax": (912, 162, 1),
