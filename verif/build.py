@@ -16,13 +16,14 @@ from cocotb_tools import config as cocotb_config
 
 from .toolchain import ToolError, fingerprint, run
 
-__all__ = ["Design", "Port", "build", "locked", "module_ports"]
+__all__ = ["Design", "Port", "blank_memories", "build", "locked", "module_ports"]
 
 OUT = Path("out/verif").resolve()
 _FLAGS = ("--vpi", "--timescale", "1ns/1ps", "--no-timing", "-Wno-lint", "-Wno-style",
           "--x-assign", "fast", "--x-initial", "fast",
           "--output-split", "50000")  # smaller pieces compile longer, for their shared headers
 _KEPT = (".lock", "build.log", "key", "sim")
+_ZEROS = re.compile(r"^  initial begin\n(?:    \S+ ?\[\d+\] = \d+'[dh]0+;\n)+  end\n", re.MULTILINE)
 _STUB = """module stub(clk, q);
   input clk;
   output q;
@@ -72,6 +73,15 @@ def module_ports(verilog: str, top: str) -> dict[str, Port]:
         r"^\s*(input|output) (?:reg |wire )?(?:\[(\d+):0\] )?(\w+)\s*(?:;|=)",
         found[2], re.MULTILINE)}
     return {name: declared[name] for name in re.findall(r"\w+", found[1])}
+
+
+def blank_memories(verilog: str) -> str:
+    """Return emitted Verilog without the initial zeros of its memories.
+
+    Of large memories they are most of the text, and of the time to read it; only for units that
+    do not rely on them.
+    """
+    return _ZEROS.sub("", verilog)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Broken designs of the units for neurons that spike once."""
 
+from typing import Any
+
 from ..rtl.ttfs.ttfs_neuron import operation_layout
 from .mutants import NET, Mutant, bits
 from .unit_configs import odd_config
 
 __all__ = ["MUTANTS"]
 
-_CONFIG = odd_config("ttfs_core")
+_CONFIG: Any = odd_config("ttfs_core")
 _LANES = _CONFIG.lanes
 _TIME, _WINDOW = (bits(operation_layout(_CONFIG), name) for name in ("time", "window"))
 _POOLS = "matches_golden/shape=delay/pauses=0.0"

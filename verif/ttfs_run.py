@@ -2,7 +2,6 @@
 """Run frames through the time-to-first-spike core in its free-running bench."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,11 @@ import torch
 
 from ..gen.compiler.ttfs_program import TTFSProgram, TTFSResult
 from ..rtl.config import TTFSConfig
-from .build import Design
+from .build import Design, blank_memories
 from .runner import Run, emitted, run_bench
 from .tb_ttfs_run import RESULT
 
 __all__ = ["TTFSRun", "run_frames", "run_images", "ttfs_design"]
-
-_ZERO = r"^    \S+ ?\[\d+\] = \d+'h0+;\n"  # a word of a memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +47,7 @@ def ttfs_design(config: TTFSConfig, verilog: str | None = None) -> Design:
     what is compiled.
     """
     bench = (Path(__file__).parent / "ttfs_bench.sv").read_text()
-    core = re.sub(_ZERO, "", verilog or emitted("ttfs_core", config), flags=re.MULTILINE)
+    core = blank_memories(verilog or emitted("ttfs_core", config))
     return Design(top="ttfs_bench", verilog=bench + core)
 
 

@@ -20,7 +20,7 @@ from ..gen.presets import load_unit_config
 from ..gen.units import check_unit, family_of
 from ..rtl.config import Config, ConfigError
 from .area import Area, count_cells
-from .build import OUT, locked
+from .build import OUT, blank_memories, locked
 from .runner import emitted
 from .toolchain import ToolError
 from .yosys import run_yosys
@@ -36,8 +36,8 @@ _app = App(name="python -m spikeloom.verif.unit_area", help="Area of a unit on F
 def unit_area(unit: str, config: Config, target: str) -> Area:
     """Return the area of a unit, by itself.
 
-    Block RAMs are of 18 kbit on the ECP5 and of 4 kbit on the iCE40, whose multipliers are
-    look-up tables here.
+    Memories begin with anything. Block RAMs are of 18 kbit on the ECP5 and of 4 kbit on the
+    iCE40, whose multipliers are look-up tables here.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def unit_area(unit: str, config: Config, target: str) -> Area:
     folder = OUT / "area" / f"{unit}-{config.hash()}-{target}"
     source, netlist = folder / "unit.v", folder / "netlist.json"
     with locked(folder):
-        run_yosys(source, emitted(unit, config), [
+        run_yosys(source, blank_memories(emitted(unit, config)), [
             f"read_verilog {source}", f"hierarchy -check -top {unit}", "proc", "flatten",
             "opt_clean -purge", f"{TARGETS[target]} -top {unit}", f"write_json {netlist}"])
     module = json.loads(netlist.read_text())["modules"][unit]

@@ -99,11 +99,10 @@ class EventQueue(wiring.Component):
             self.any.eq(occupied.any()),
             self.busy.eq(self.i.valid | storing | heading | walking),
         ]
-        m.d.sync += [storing.eq(self.i.valid), stored.eq(self.i.payload), heading.eq(self.take)]
-        with m.If(storing):
-            m.d.sync += occupied.bit_select(stored.time, 1).eq(1)
-        with m.If(self.take):
-            m.d.sync += occupied.bit_select(self.time, 1).eq(0)
+        m.d.sync += [
+            storing.eq(self.i.valid), stored.eq(self.i.payload), heading.eq(self.take),
+            occupied.eq((occupied | storing << stored.time) & ~(self.take << self.time)),
+        ]
         with m.If(heading):
             m.d.sync += [walking.eq(1), fetched.eq(0), cursor.eq(head_read.data)]
         with m.If(walking):
