@@ -35,7 +35,7 @@ CORNERS = FirstSpikeRecipe(
         epochs=6, rate=0.01, batch=16,
         augmentation=STILL)),
     tuning=FirstSpikeTraining(course=TrainingConfig(
-        epochs=2, rate=1e-3, batch=16, augmentation=STILL), resolution=4),
+        epochs=2, rate=1e-3, batch=16, augmentation=STILL)),
     load_training=corners, load_test=corners)
 
 

@@ -2,7 +2,7 @@
 """How a network of neurons that spike once is trained, quantized, stored and measured."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -37,8 +37,10 @@ class FirstSpikeRecipe:
     shape : FirstSpikeShape
     training : FirstSpikeTraining
         In continuous time.
-    tuning : FirstSpikeTraining
-        What follows, on the grid of the integer network, whose resolution it sets.
+    tuning : FirstSpikeTraining or None
+        What follows on the grid of the integer network, if anything.
+    resolution : int
+        Of the integer network's time: 2**resolution steps in a time constant.
     load_training, load_test : callable
         Return the training split and the test split.
     """
@@ -46,9 +48,10 @@ class FirstSpikeRecipe:
     name: str
     shape: FirstSpikeShape
     training: FirstSpikeTraining
-    tuning: FirstSpikeTraining
+    tuning: FirstSpikeTraining | None
     load_training: Callable[[], LabelledImages]
     load_test: Callable[[], LabelledImages]
+    resolution: int = 4
 
     @property
     def weights(self) -> Path:
@@ -58,7 +61,7 @@ class FirstSpikeRecipe:
     def train(self, data: LabelledImages, seed: int,
               report: Callable[[int, int, float], None] = lambda *_: None) -> FirstSpikeNetwork:
         """Train the network from a seed, then tune it."""
-        first, last = (stage.course.steps(len(data.labels))
+        first, last = (stage.course.steps(len(data.labels)) if stage else 0
                        for stage in (self.training, self.tuning))
         with repeatable(seed) as generator:
             network = FirstSpikeNetwork(self.shape)
@@ -70,19 +73,18 @@ class FirstSpikeRecipe:
     def tune(self, network: FirstSpikeNetwork, data: LabelledImages, seed: int,
              report: Callable[[int, int, float], None] = lambda *_: None) -> FirstSpikeNetwork:
         """Teach a trained network the grid of the integer one; repeatable from its weights."""
-        with repeatable(seed) as generator:
-            train_first_spike(network, data.images, data.labels, self.tuning, generator, report)
+        if self.tuning:
+            training = replace(self.tuning, resolution=self.resolution)
+            with repeatable(seed) as generator:
+                train_first_spike(network, data.images, data.labels, training, generator, report)
+        network.resolution = self.resolution
         return network.eval()
 
     def save(self, path: Path, network: FirstSpikeNetwork) -> None:
         """Write the integer network, and the trained one beside it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {f"float.{field}": tensor.numpy() for field, tensor in network.state_dict().items()}
-        save_ttfs(path, integer_first_spike(self.name, network, self._resolution), state)
-
-    @property
-    def _resolution(self) -> int:
-        return cast(int, self.tuning.resolution)
+        save_ttfs(path, integer_first_spike(self.name, network, self.resolution), state)
 
     def load(self, path: Path | None = None) -> TTFSNetwork:
         """Load the integer network, the committed one if no path is given.
@@ -97,7 +99,7 @@ class FirstSpikeRecipe:
     def load_float(self, path: Path | None = None) -> FirstSpikeNetwork:
         """Load the trained network, the committed one if no path is given.
 
-        It computes on the grid that it has learned with; ``resolution = None`` changes that.
+        It computes on the grid of the integer network; ``resolution = None`` changes that.
 
         Raises
         ------
@@ -115,7 +117,7 @@ class FirstSpikeRecipe:
                                        f"{tuple(tensor.shape)}, not {found}")
             state[field] = torch.from_numpy(array)
         network.load_state_dict(state)
-        network.resolution = self._resolution
+        network.resolution = self.resolution
         return network.eval()
 
 
