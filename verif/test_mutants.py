@@ -36,16 +36,22 @@ def run(mutant, **extra):
                   parameters=short, **extra))
 
 
+FIRST = {mutants[0] for mutants in BENCHES.values()}
+
+
 def test_names_differ():
     assert len(MUTANTS) == sum(map(len, TABLES))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutants", BENCHES.values(), ids=BENCHES)
 def test_design_itself_passes(mutants):
     run(mutants[0], tests="|".join(sorted({mutant.killed_by for mutant in mutants})))
 
 
-@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+@pytest.mark.parametrize("mutant", [
+    pytest.param(mutant, id=name, marks=() if mutant in FIRST else pytest.mark.long)
+    for name, mutant in MUTANTS.items()])
 def test_bench_kills(mutant):
     design = Design(top=mutant.unit, verilog=patched(mutant, emitted(mutant.unit, mutant.config)),
                     arguments=QUICK_BUILD)
