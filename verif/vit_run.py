@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ..gen.files import write_whole
 from ..gen.presets import load_unit_config
-from ..gen.trex.program import Program, ProgramError, compile_vit
+from ..gen.run_app import run_app
+from ..gen.trex.program import Program, compile_vit
 from ..models.data.recall import LabelledTokens
 from ..models.golden.errors import GoldenError
 from ..models.golden.vit_network import VitNetwork
@@ -170,13 +171,7 @@ def main(words: Sequence[str] | None = None) -> int:
         Without the command's name; those that Python was started with if None.
     """
     torch.set_num_threads(1)  # the products are small: more threads lose
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (ConfigError, CycloptsError, GoldenError, ProgramError, UnknownNetworkError, ToolError,
-            ValueError, OSError, BenchFailure) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, UnknownNetworkError, ToolError, ValueError, BenchFailure)
 
 
 if __name__ == "__main__":
