@@ -215,7 +215,9 @@ class _Run:
 
     def report(self) -> ProgramReport:
         """Return what was found."""
-        config = self._program.config
+        config, failures = self._program.config, self._session.cell_failures()
+        if failures and not self._error:
+            self._error = f"{failures} cells of the crossbars missed their targets"
         for step in self._program.manifest.steps:
             _complete(self._layers[step.name], step, config, len(self._predictions))
         return ProgramReport(
