@@ -43,7 +43,7 @@ CELLS = {
     "gelu": (14, 21, 1),
 }
 TOLERANCE = 0.15
-QUICK = 2500  # look-up tables that Verilator is through with in seconds
+QUICK = 700  # look-up tables that Verilator is through with in seconds
 WHOLE = {"accelerator", "ttfs_core", "vit_core"}  # their netlists would take too long here
 
 # Register bits that may go, with the reason.
