@@ -57,7 +57,8 @@ class LayerReport:
     name : str
         "image" where the image is encoded.
     engine : str
-        That multiplied: "crossbar" or the kind of elements; empty for the image.
+        That computed: the kind of elements, or "crossbar", "attention" or "residual_pool"; empty
+        for the image.
     exact : bool or None
         None if it was not compared.
     counters : dict of str to int
@@ -245,14 +246,14 @@ def _complete(layer: LayerReport, step: Step, config: AcceleratorConfig, images:
     """Work out from the counters what a report says of a layer."""
     counters = layer.counters
     if step.name != IMAGE:
-        layer.engine = "crossbar" if step.crossbar else config.pe
+        layer.engine = config.pe if step.engine == "elements" else step.engine
     layer.predicted = step.cycles * images
     layer.cycles = counters.get("cycles", 0)
-    if layer.cycles and not step.crossbar:
+    if layer.cycles and step.engine == "elements":
         layer.utilisation = counters["match"] / (config.tppes * layer.cycles)
     shares = {limit: sum(counters.get(name, 0) for name in names)
               for limit, names in LIMITS.items()}
-    if step.name != IMAGE and not step.crossbar and any(shares.values()):
+    if step.name != IMAGE and step.engine == "elements" and any(shares.values()):
         layer.limit = max(shares, key=lambda limit: shares[limit])
     word_bytes = config.memory_bits // 8
     layer.bytes = {name: counters.get(counter, 0) * word_bytes

@@ -137,7 +137,7 @@ def _step(what: str, work: Callable[[], _Result]) -> _Result:
 def _print_report(report: ProgramReport, config: AcceleratorConfig, images: int) -> None:
     elements = (f"elements of {config.rows_per_pe} rows, {config.pe}" if config.looks_up else
                 f"TPPEs, {config.inner_join}")
-    engines = ["engine"] if config.crossbar else []
+    engines = ["engine"] if config.crossbar or config.attention else []
     if config.crossbar:
         elements += f", {config.crossbar.tiles} crossbars"
     table = Table(title=f"{report.network}, {report.images} of {images} images, {config.tppes} "

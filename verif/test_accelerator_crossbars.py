@@ -30,7 +30,7 @@ def test_network(timing, name, layers):
     network = on_crossbars(RANDOM_NETWORKS[name](RandomWeights(7), CONFIG.timesteps), CONFIG,
                            layers, DEVICE)
     program = compile_network(network, CONFIG, keep_all=True)
-    engines = {step.name: "crossbar" if step.crossbar else "loas"
+    engines = {step.name: "loas" if step.engine == "elements" else step.engine
                for step in program.manifest.steps[1:]}
     assert "crossbar" in engines.values()
     with VerilatorTransport(CONFIG, timing=TIMINGS[timing]) as transport:
