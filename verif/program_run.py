@@ -66,9 +66,11 @@ class LayerReport:
     cycles, predicted : int
         Sum, and what the compiler predicted for as many images.
     utilisation : float
-        Matches (``bcast``: additions) per element and cycle.
+        Matches (``bcast``: additions) per element and cycle; of crossbars the share of cycles
+        in which they are read.
     limit : str
-        One of `LIMITS`, that takes most element cycles; empty if there are none.
+        One of `LIMITS`, that takes most element cycles; empty if there are none. Crossbars
+        wait for weights while their cells are programmed.
     bytes : dict of str to int
         Read as weights, as spikes and for all else; written.
     """
@@ -214,7 +216,9 @@ class _Run:
 
     def report(self) -> ProgramReport:
         """Return what was found."""
-        config = self._program.config
+        config, failures = self._program.config, self._session.cell_failures()
+        if failures and not self._error:
+            self._error = f"{failures} cells of the crossbars missed their targets"
         for step in self._program.manifest.steps:
             _complete(self._layers[step.name], step, config, len(self._predictions))
         return ProgramReport(
@@ -249,11 +253,12 @@ def _complete(layer: LayerReport, step: Step, config: AcceleratorConfig, images:
         layer.engine = config.pe if step.engine == "elements" else step.engine
     layer.predicted = step.cycles * images
     layer.cycles = counters.get("cycles", 0)
-    if layer.cycles and step.engine == "elements":
-        layer.utilisation = counters["match"] / (config.tppes * layer.cycles)
+    if layer.cycles and step.engine in ("elements", "crossbar"):
+        elements = config.tppes if step.engine == "elements" else 1
+        layer.utilisation = counters["match"] / (elements * layer.cycles)
     shares = {limit: sum(counters.get(name, 0) for name in names)
               for limit, names in LIMITS.items()}
-    if step.name != IMAGE and step.engine == "elements" and any(shares.values()):
+    if step.name != IMAGE and any(shares.values()):
         layer.limit = max(shares, key=lambda limit: shares[limit])
     word_bytes = config.memory_bits // 8
     layer.bytes = {name: counters.get(counter, 0) * word_bytes

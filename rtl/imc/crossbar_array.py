@@ -175,7 +175,7 @@ class CrossbarArray(wiring.Component):
         rows, number = Signal.like(tile.p.rows), Signal.like(row.p.row)  # to come; the next one
         legal, take, here, fits = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            legal.eq((tile.p.rows != 0) & (tile.p.rows <= self.config.tile_rows)),
+            legal.eq((1 << tile.p.rows)[1:self.config.tile_rows + 1].any()),
             tile.ready.eq((state == _State.COMPUTE) & (left != 0) & (rows == 0)
                           & tiles.i.ready & ~stop),
             take.eq(tile.valid & tile.ready),

@@ -78,6 +78,8 @@ class MatrixEngine(wiring.Component):
         The layer asks for what is not built.
     counters : Out(counters_layout(config))
         Performance counters of those that compute the layer; zero where residuals are pooled.
+    cell_failures : Out(32)
+        Cells of crossbars that missed their target since reset; it wraps around.
     """
 
     layer: data.View
@@ -94,6 +96,7 @@ class MatrixEngine(wiring.Component):
     faults: data.View
     unsupported: Signal
     counters: data.View
+    cell_failures: Signal
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
@@ -117,6 +120,7 @@ class MatrixEngine(wiring.Component):
             "faults": Out(faults_layout()),
             "unsupported": Out(1),
             "counters": Out(counters_layout(config)),
+            "cell_failures": Out(32),
         })
 
     def elaborate(self, platform):
@@ -160,6 +164,7 @@ class MatrixEngine(wiring.Component):
             cells.layer.eq(self.layer), crossbars.clear.eq(self.clear),
             *(crossbars.blocks[name].eq(self.layer[name])
               for name, _ in crossbars.blocks.shape()),
+            self.cell_failures.eq(crossbars.effort.failures),
         ]
         return _Engine(name="crossbar", unit=crossbars, memory=cells.memory,
                        starts=[cells.start, crossbars.start], busy=cells.busy | crossbars.busy,
