@@ -9,14 +9,14 @@ __all__ = ["MUTANTS"]
 
 _ATTENTION, _POOL = odd_config("attention_array"), odd_config("residual_pool")
 _PIXELS = descriptor_layout()["sources"].offset + source_layout()["pass_pitch"].offset
-_FAST, _SLOW = "matches_golden/gaps=0.0/stalls=0.0", "matches_golden/gaps=0.0/stalls=0.5"
+_FAST = "matches_golden/gaps=0.0/stalls=0.0"
 
 MUTANTS: dict[str, Mutant] = {
-    "sums_not_cleared": Mutant(
+    "sums_of_the_layer_before": Mutant(
         unit="attention_array", module="core", config=_ATTENTION, killed_by=_FAST,
         pattern=rf"assign clear_end = {NET} & {NET};", replacement="assign clear_end = 1'h1;"),
     "results_overwritten": Mutant(
-        unit="attention_array", module="results", config=_ATTENTION, killed_by=_SLOW,
+        unit="attention_array", module="results", config=_ATTENTION, killed_by="holds_results",
         pattern=rf"assign free = {NET} != 2'h2;", replacement="assign free = 1'h1;"),
     "head_taken_for_token": Mutant(
         unit="attention_array", module="core.lister", config=_ATTENTION, killed_by=_FAST,

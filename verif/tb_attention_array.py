@@ -18,7 +18,8 @@ from .attention_traffic import (
 )
 from .bench import Bench
 
-__all__ = ["adds_up_its_counters", "computes_after_resets", "keeps_its_pace", "matches_golden",
+__all__ = ["adds_up_its_counters", "computes_after_resets", "holds_results",
+           "keeps_its_pace", "matches_golden",
            "reports_errors", "reports_illegal_layers", "restarts_after_reset"]
 
 
@@ -88,6 +89,15 @@ async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
     sink = await bench.run(_layers(bench), gaps, stalls)
     found = {psum for item in sink.values for psum in item["psums"]}
     assert bench.config.attention.result_limit in found and 0 in found
+
+
+@cocotb.test()
+async def holds_results(dut: Any) -> None:
+    """While results wait for long, tiles wait for room."""
+    bench: Any = await _Array.start(dut)
+    layer = bench.layer(1, bench.most[1], chunk_choices(bench.config)[0],
+                        [1] * bench.config.attention.tokens)
+    await bench.run([layer] * 2, 0.0, 0.98)
 
 
 @cocotb.test()

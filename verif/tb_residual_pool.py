@@ -123,7 +123,7 @@ def _layers(bench: Any) -> list[_Layer]:
         bench.layer((2 * chunk, 4, 3), (4, 3), 1, (0, 0), "sum", max(0, most - 1), rows, chunk,
                     extreme=True),
         bench.layer((1, 1, 1), (1, 1), 1, (0, 0), "max", most, rows),
-        bench.layer((2, 7, 5), (1, 1), 3, (0, 0), "max", most, rows),
+        bench.layer((2, 7, 5), (1, 1), 2, (0, 0), "max", most, rows),
     ]
 
 

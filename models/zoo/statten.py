@@ -89,7 +89,7 @@ RECIPES = {
                                         augmentation=Augmentation(degrees=8, shift=1))),
     "statten_events": (_EVENTS, _recipe("statten_events", _EVENTS, moving, 6)),
 } | {
-    f"{kind}_strips": (shape, _recipe(f"{kind}_strips", shape, strips, 6))
+    f"{kind}_strips": (shape, _recipe(f"{kind}_strips", shape, strips, 3, images=5000))
     for kind in ATTENTIONS for shape in (replace(_STRIPS, attention=kind),)}
 NETWORKS = {name: recipe for name, (_, recipe) in RECIPES.items()}
 
