@@ -41,7 +41,7 @@ from .verilator_transport import VerilatorTransport
 __all__ = ["main", "simulate"]
 
 _Result = TypeVar("_Result")
-_WIDTH = 96  # columns that the table needs
+_WIDTH = 112  # columns that the table needs
 _console = Console(width=max(_WIDTH, Console().width))
 _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on the RTL.",
            version_flags=[], result_action="return_value")
