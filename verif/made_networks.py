@@ -2,6 +2,7 @@
 """Small made-up networks, alive in each layer, that together use all that a golden layer can do."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -97,10 +98,11 @@ def alive(network: IntegerNetwork) -> IntegerNetwork:
 
 
 def small_images(network: IntegerNetwork, count: int = 2) -> Tensor:
-    """Return images, uint8[count, C, H, W]."""
-    limit = 1 << network.timesteps if network.events else 256
-    pixels = np.random.default_rng(8).integers(0, limit, (count, *network.input_shape), np.uint8)
-    return torch.from_numpy(pixels)
+    """Return images, uint8[count, C, H, W], or spikes, uint8[count, T, C, H, W]."""
+    shape, limit = network.input_shape, 1 << network.input_bits
+    if not network.input_bits:
+        shape, limit = (network.timesteps, *shape), 2
+    return torch.from_numpy(np.random.default_rng(8).integers(0, limit, (count, *shape), np.uint8))
 
 
 def swap(network: IntegerNetwork, index: int, source: dict | None = None,
@@ -108,7 +110,7 @@ def swap(network: IntegerNetwork, index: int, source: dict | None = None,
     """Return the network with other fields in one layer, or in its first source."""
     layers = list(network.layers)
     if source:
-        first, *others = layers[index].sources
+        first, *others = cast(IntegerLayer, layers[index]).sources
         fields["sources"] = (replace(first, **source), *others)
     layers[index] = replace(layers[index], **fields)
     return replace(network, layers=tuple(layers))

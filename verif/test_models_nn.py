@@ -8,16 +8,17 @@ import torch
 
 from spikeloom.models.golden.layer import IMAGE
 from spikeloom.models.golden.plif import LIF, plif
-from spikeloom.models.nn.layers import LayerConfig, SourceConfig, SpikingLayer, SpikingNetwork
+from spikeloom.models.nn.layer_config import LayerConfig, SourceConfig
+from spikeloom.models.nn.layers import SpikingLayer, SpikingNetwork
 from spikeloom.models.nn.neuron import LIFNeuron
 from spikeloom.models.nn.pruning import MagnitudePruner, PruningSchedule, sparsity
 from spikeloom.models.nn.quantization import (
     FakeQuantizedLayer,
-    fake_quantize,
     fold,
     fold_network,
     integer_network,
 )
+from spikeloom.models.nn.rounding import fake_quantize
 from spikeloom.models.nn.training import Augmentation, TrainingConfig, accuracy, augment, train
 
 LIFS = [LIF(), LIF(gain=3, shift=2), LIF(reset="soft"), LIF(shift=2, decay_input=False)]

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from spikeloom.models.nn.evbmf import evbmf
-from spikeloom.models.nn.layers import LayerConfig, SourceConfig
+from spikeloom.models.nn.layer_config import LayerConfig, SourceConfig
 from spikeloom.models.nn.tensor_train import (
     MODES,
     TensorTrain,

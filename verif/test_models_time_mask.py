@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from spikeloom.models.golden import network_file
 from spikeloom.models.golden.errors import GoldenError, NetworkError
-from spikeloom.models.golden.lane_word import pack, unpack
+from spikeloom.models.golden.lane_word import pack
 from spikeloom.models.golden.network import IntegerNetwork
 from spikeloom.models.golden.plif import LIF, plif
 from spikeloom.verif.made_networks import Made, alive, small_images, swap
@@ -18,9 +18,9 @@ LEAK = LIF(shift=2, decay_input=False)
 
 
 def masked(first=0b0011, second=0b1100):
-    """Return a network of events whose second layer has a kernel of 3x3 and one of 1x1."""
+    """Return a network of spikes whose second layer has a kernel of 3x3 and one of 1x1."""
     made = Made(11)
-    return IntegerNetwork(name="masked", timesteps=4, input_shape=(2, 6, 5), events=True, layers=(
+    return IntegerNetwork(name="masked", timesteps=4, input_shape=(2, 6, 5), input_bits=0, layers=(
         made.layer("a", made.source("image", (4, 2, 3, 3), (6, 5), padding=(1, 1)), lif=LEAK,
                    threshold=60),
         made.layer("b", made.source("a", (5, 4, 3, 3), (6, 5), stride=2, padding=(1, 1),
@@ -66,17 +66,6 @@ def test_mask_of_ones_is_an_ordinary_layer():
     assert not torch.equal(plain.logits, alive(masked()).run(small_images(masked(), 8)).logits)
 
 
-def test_events_are_the_bits_of_pixels():
-    network = alive(masked())
-    images = small_images(network, 8)
-    a = network.run(images)["a"]
-    source = network.layers[0].sources[0]
-    for t in range(4):
-        expected = functional.conv2d((images >> t & 1).double(), source.weight.double(), padding=1)
-        assert torch.equal(a.psums[t].double(), expected.movedim(1, 3).reshape(-1, 4))
-    assert torch.equal(network.image_maps(images), unpack(images.long(), 4))
-
-
 def test_integers_of_each_timestep():
     network = alive(stepwise())
     trace = network.run(small_images(network, 6))
@@ -102,11 +91,11 @@ def test_file_holds_what_differs_between_timesteps(make, tmp_path):
     network_file.save(tmp_path / "a.npz", network)
     loaded = network_file.load(tmp_path / "a.npz")
     assert torch.equal(loaded.run(images).logits, network.run(images).logits)
-    assert loaded.events == network.events
+    assert loaded.input_bits == network.input_bits
     assert [source.time_mask for layer in loaded.layers for source in layer.sources] == [
         source.time_mask for layer in network.layers for source in layer.sources]
     header = str(network_file.network_arrays(network)["header"])
-    assert ("time_mask" in header) == ("events" in header) == (make is masked)
+    assert ("time_mask" in header) == (make is masked)
     assert ("out_each_step" in header) == ("input_each_step" in header) == (make is stepwise)
 
 
@@ -118,10 +107,8 @@ def test_file_holds_what_differs_between_timesteps(make, tmp_path):
     (lambda: swap(stepwise(), 0, out_each_step=True), "a: out_each_step must be False for spikes"),
     (lambda: swap(stepwise(), 2, input_each_step=False),
      "c: input_each_step must be True, as b gives, not False"),
-    (lambda: replace(masked(), events=False), "a: input_bits must be 8, as image gives, not 0"),
-    (lambda: replace(masked(), timesteps=9), "timesteps must be an int in 1..8, not 9"),
-    (lambda: masked().run(torch.full((1, 2, 6, 5), 16, dtype=torch.uint8)),
-     r"words must be in 0\.\.15, not 16"),
+    (lambda: replace(masked(), input_bits=8), "a: input_bits must be 8, as image gives, not 0"),
+    (lambda: replace(masked(), timesteps=3), "b: time_mask of source a must be an int in 1..7"),
 ])
 def test_what_does_not_fit_is_refused(change, message):
     with pytest.raises((GoldenError, NetworkError), match=message):

@@ -14,7 +14,7 @@ from spikeloom.models.nn.costs import costs
 from spikeloom.models.nn.quantization import fold_network, integer_network
 from spikeloom.models.nn.tensor_train_layer import floating_network
 from spikeloom.models.nn.tensor_train_recipe import Measurement, TensorTrainRecipe, merged
-from spikeloom.models.nn.training import TrainingConfig
+from spikeloom.models.nn.training import STILL, TrainingConfig, operand
 from spikeloom.models.nn.unmerged import choose_exponents, unmerge
 from spikeloom.models.zoo import tt_published, tt_snn
 from spikeloom.models.zoo.registry import UnknownNetworkError
@@ -36,17 +36,18 @@ def pictures(count=96):
     return LabelledImages(images=images, labels=labels)
 
 
-def events(count=96):
-    """The same as events: all pixels, brighter ones at more of the timesteps."""
+def frames(count=96):
+    """The same as spikes of four timesteps: bits of the pixels."""
     data = pictures(count)
-    return LabelledImages(images=(data.images >> 4) & 15, labels=data.labels)
+    spikes = data.images[:, None, None] >> torch.arange(4, 8).view(4, 1, 1, 1) & 1
+    return LabelledImages(images=spikes.to(torch.uint8), labels=data.labels)
 
 
 def network_of(mode, shape):
     """Return a network whose norms have seen some images."""
     torch.manual_seed(2)
     network = floating_network(shape.layers(mode, RANKS), shape.timesteps).train()
-    images = (events() if shape.events else pictures()).images.float() / 256
+    images = operand((frames() if shape.frames else pictures()).images)
     with torch.no_grad():
         for _ in range(20):
             network(images)
@@ -56,7 +57,7 @@ def network_of(mode, shape):
 def assert_same(quantized, integer, images):
     """Spikes, integers, membranes and logits are equal."""
     with torch.no_grad():
-        maps, logits = quantized.trace(images.double() / 256)
+        maps, logits = quantized.trace(operand(images, torch.float64))
     trace = integer.run(images)
     for layer, seen in zip(quantized, trace.layers, strict=True):
         if seen.maps is not None:
@@ -70,15 +71,15 @@ def assert_same(quantized, integer, images):
 
 
 @pytest.mark.parametrize("weight_bits", [8, 4])
-@pytest.mark.parametrize("seen", [pictures, events])
+@pytest.mark.parametrize("seen", [pictures, frames])
 @pytest.mark.parametrize("mode", MODES)
 def test_merged_network_in_integers_is_the_quantized_one(mode, seen, weight_bits):
-    shape = replace(SHAPE, events=seen is events)
+    shape = replace(SHAPE, frames=seen is frames)
     network = network_of(mode, shape)
     quantized = merged(network, weight_bits)
     integer = integer_network("small", quantized)
     assert_same(quantized, integer, seen(20).images)
-    assert integer.events == shape.events
+    assert integer.input_bits == (0 if shape.frames else 8)
     a = integer.layers[[layer.name for layer in integer.layers].index("block1a")]
     assert [source.time_mask for source in a.sources] == ([3, 12] if mode == "htt" else [None])
     corners = a.sources[0].weight[..., [0, 0, 2, 2], [0, 2, 0, 2]]
@@ -87,10 +88,10 @@ def test_merged_network_in_integers_is_the_quantized_one(mode, seen, weight_bits
     assert (short.input_bits, short.input_signed, short.input_each_step) == (16, True, True)
 
 
-@pytest.mark.parametrize("seen", [pictures, events])
+@pytest.mark.parametrize("seen", [pictures, frames])
 @pytest.mark.parametrize("mode", MODES[1:])
 def test_unmerged_network_in_integers_is_the_quantized_one(mode, seen):
-    shape = replace(SHAPE, events=seen is events)
+    shape = replace(SHAPE, frames=seen is frames)
     network = network_of(mode, shape)
     images = seen(30).images
     for bits in (8, 5):
@@ -179,16 +180,16 @@ def test_published_networks_can_be_built():
 def test_quarters_follow_one_another():
     data = digits.load_test()
     found = quadrants.look(LabelledImages(images=data.images[:50], labels=data.labels[:50]))
-    assert found.images.shape == (50, 14, 14) and found.images.max() < 16
+    assert found.images.shape == (50, 4, 1, 14, 14)
     for step, (y, x) in enumerate(((0, 0), (0, 14), (14, 0), (14, 14))):
         quarter = data.images[:50, y:y + 14, x:x + 14]
-        assert torch.equal(found.images >> step & 1, (quarter > 127).to(torch.uint8))
+        assert torch.equal(found.images[:, step, 0], (quarter > 127).to(torch.uint8))
 
 
 def recipe_of(mode):
     return TensorTrainRecipe(
         name=f"corners_{mode}", layers=SHAPE.layers(mode, (6,) * 6), timesteps=4,
-        training=TrainingConfig(epochs=6, rate=0.01, batch=16, augmentation=tt_snn.STILL),
+        training=TrainingConfig(epochs=6, rate=0.01, batch=16, augmentation=STILL),
         load_training=pictures, load_test=pictures)
 
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images as sequences: a quarter of the image at each of four timesteps, as events."""
+"""Images as sequences: a quarter of the image at each of four timesteps, as spikes."""
 
-from torch import Tensor
+import torch
 
 from .labelled import LabelledImages
 
 __all__ = ["TIMESTEPS", "look"]
 
 TIMESTEPS = 4
-_THRESHOLD = 128  # a brighter pixel is an event
+_BRIGHT = 128
 
 
 def look(images: LabelledImages) -> LabelledImages:
@@ -22,12 +22,8 @@ def look(images: LabelledImages) -> LabelledImages:
     Returns
     -------
     LabelledImages
-        Of half the height and width; bit ``t`` of a pixel tells whether that pixel of quarter
-        ``t`` is bright.
+        uint8[B, TIMESTEPS, 1, H / 2, W / 2], 1 where a pixel is 128 or more.
     """
-    bright = (images.images >= _THRESHOLD).to(images.images.dtype)
-    quarters: list[Tensor] = [part for half in bright.chunk(2, 1) for part in half.chunk(2, 2)]
-    packed = quarters[0].clone()
-    for step, quarter in enumerate(quarters[1:], 1):
-        packed |= quarter << step
-    return LabelledImages(images=packed, labels=images.labels)
+    bright = (images.images >= _BRIGHT).to(torch.uint8)
+    quarters = [part for half in bright.chunk(2, 1) for part in half.chunk(2, 2)]
+    return LabelledImages(images=torch.stack(quarters, 1)[:, :, None], labels=images.labels)

@@ -11,10 +11,33 @@ from .conv import lower, output_size, weight_matrix
 from .errors import NetworkError
 from .lane_word import MAX_TIMESTEPS, unpack
 
-__all__ = ["IMAGE", "SOURCES", "Source", "check_sources"]
+__all__ = ["IMAGE", "SOURCES", "MapReader", "Source", "check_sources"]
 
 IMAGE = "image"  # name of the network's input
 SOURCES = 2      # most inputs of a layer
+
+
+@dataclass(frozen=True)
+class MapReader:
+    """What a layer takes a map for.
+
+    Parameters
+    ----------
+    input : str
+        Name of the layer that is read, or ``"image"``.
+    inputs : tuple of int
+        Channels, height and width.
+    bits : int
+        Of integers; 0 for spikes.
+    signed, each_step : bool
+        Whether the integers are two's complement; whether they differ between timesteps.
+    """
+
+    input: str
+    inputs: tuple[int, int, int]
+    bits: int = 0
+    signed: bool = False
+    each_step: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

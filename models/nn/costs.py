@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .layers import LayerConfig, SourceConfig
+from .layer_config import LayerConfig, SourceConfig
 from .tensor_train import core_shapes
 
 __all__ = ["STRIDES", "Costs", "costs"]

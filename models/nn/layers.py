@@ -2,111 +2,18 @@
 """Trainable layers of a spiking network, and the graph that they make."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..golden.layer import IMAGE, PIXEL_BITS
-from ..golden.plif import LIF
+from ..golden.layer import IMAGE
+from .fixed_layers import FixedConfig, FixedLayer
+from .layer_config import LayerConfig, SourceConfig
 from .neuron import LIFNeuron
-from .tensor_train import TensorTrain
 
-__all__ = ["PIXELS", "Integers", "LayerConfig", "SourceConfig", "SpikingLayer", "SpikingNetwork"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Integers:
-    """How the integer network writes numbers that are not spikes, as multiples of a unit."""
-
-    bits: int
-    exponent: int            # the unit is 2**-exponent
-    signed: bool = True
-    each_step: bool = True   # whether they differ between timesteps
-
-
-PIXELS = Integers(bits=PIXEL_BITS, exponent=PIXEL_BITS, signed=False, each_step=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceConfig:
-    """One input of a layer: a convolution over the output of another."""
-
-    input: str                          # name of the layer that is read, or "image"
-    inputs: int                         # channels of the input
-    height: int                         # of the input's maps
-    width: int
-    kernel: tuple[int, int] = (3, 3)
-    stride: int = 1
-    padding: tuple[int, int] = (1, 1)   # above and below, left and right
-    mean_pool: int = 1                  # side of the average pooling before, a power of two
-    identity: bool = False              # the input enters the current as it is, kernel unused
-    integers: Integers | None = None    # what the input gives if it is a layer without neurons
-    events: bool = False                # of an image: bit t of a pixel is a spike at timestep t
-    time_mask: int | None = None        # bit t: whether it acts at timestep t; always if None
-
-    @property
-    def covers_map(self) -> bool:
-        """Whether the layer is linear: a kernel as large as the map."""
-        return (self.kernel == (self.height, self.width) and self.padding == (0, 0)
-                and self.mean_pool == 1)
-
-    @property
-    def numbers(self) -> Integers | None:
-        """What the input gives, None for spikes."""
-        return PIXELS if self.input == IMAGE and not self.events else self.integers
-
-    @property
-    def exponent(self) -> int:
-        """Power of two by which integer inputs are larger than floating-point ones."""
-        pooled = 2 * (self.mean_pool.bit_length() - 1)
-        return pooled + (self.numbers.exponent if self.numbers else 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerConfig:
-    """Shape of one layer.
-
-    The norm covers the sum of all sources but those that are identities, which enter behind.
-    """
-
-    name: str
-    sources: tuple[SourceConfig, ...]
-    outputs: int                 # channels of the output
-    pool: int = 1                # side of the max pooling behind the neurons, 1 for none
-    lif: LIF | None = LIF()      # None for the readout, and where currents are handed on
-    integers: Integers | None = None  # of the currents that are handed on
-    residual: str | None = None  # layer whose kept residual adds to the current
-    keep_residual: bool = False  # whether the current is kept
-    drop_single: bool = False    # whether neurons that fire once only are silenced
-    tensor_train: TensorTrain | None = None  # cores in place of the first source's kernel
-
-    @property
-    def encoder(self) -> bool:
-        """Whether the input is integers that are the same at each timestep, as pixels are."""
-        return self.numbers is not None and not self.numbers.each_step
-
-    @property
-    def numbers(self) -> Integers | None:
-        """What the inputs are, None for spikes."""
-        return self.sources[0].numbers
-
-    @property
-    def readout(self) -> bool:
-        """Whether the layer's currents are the network's output."""
-        return self.lif is None and self.integers is None
-
-    @property
-    def carries_residual(self) -> bool:
-        """Whether the current is in units of the residuals."""
-        return self.keep_residual or self.residual is not None
-
-    @property
-    def trained(self) -> tuple[SourceConfig, ...]:
-        """Sources with weights."""
-        return tuple(source for source in self.sources if not source.identity)
+__all__ = ["AnyConfig", "SpikingLayer", "SpikingNetwork", "build_layer"]
 
 
 class SpikingLayer(nn.Module):
@@ -162,9 +69,10 @@ class SpikingLayer(nn.Module):
         The inputs, Tensor[T, B, C, H, W], are those of the sources with weights.
         """
         weights, bias = self.synapse()
-        total = None
-        for (source, x), weight in zip(inputs, weights, strict=True):
-            y = _convolve(source, _masked(source, x).flatten(0, 1), weight, bias)
+        pending, weight, total = iter(weights), None, None
+        for source, x in inputs:
+            weight = weight if source.shared else next(pending)
+            y = _convolve(source, _masked(source, x).flatten(0, 1), cast(Tensor, weight), bias)
             total, bias = (y if total is None else total + y), None
         return cast(Tensor, total)
 
@@ -187,6 +95,8 @@ class SpikingLayer(nn.Module):
 
     def spikes(self, currents: Tensor) -> Tensor:
         """Fire the neurons, without pooling."""
+        if self.config.silent:
+            return torch.zeros_like(currents)
         return self.neuron(currents) if self.neuron else currents
 
     def stored(self, spikes: Tensor) -> Tensor:
@@ -200,30 +110,35 @@ class SpikingLayer(nn.Module):
 
 
 class SpikingNetwork(nn.Module):
-    """Graph of spiking layers on images that stay for all timesteps, or on events.
+    """Graph of spiking layers on images that stay for all timesteps, or on spikes.
 
     Parameters
     ----------
-    layers : sequence of SpikingLayer
+    layers : sequence of SpikingLayer or FixedLayer
         In the order in which they are computed; the last is the readout.
     timesteps : int
         ``T``.
     """
 
-    def __init__(self, layers: Sequence[SpikingLayer], timesteps: int):
+    def __init__(self, layers: Sequence[SpikingLayer | FixedLayer], timesteps: int):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.timesteps = timesteps
 
-    def __iter__(self) -> Iterator[SpikingLayer]:
+    def __iter__(self) -> Iterator[SpikingLayer | FixedLayer]:
         """Iterate over the layers."""
         for layer in self.layers:
-            yield cast(SpikingLayer, layer)
+            yield cast(SpikingLayer | FixedLayer, layer)
+
+    @property
+    def trained(self) -> dict[str, SpikingLayer]:
+        """The layers with weights, by name."""
+        return {layer.config.name: layer for layer in self if isinstance(layer, SpikingLayer)}
 
     @property
     def weights(self) -> list[nn.Parameter]:
         """Weights of all layers, in order."""
-        return [weight for layer in self for weight in layer.weights]
+        return [weight for layer in self.trained.values() for weight in layer.weights]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, the mean of the readout over the timesteps.
@@ -231,7 +146,7 @@ class SpikingNetwork(nn.Module):
         Parameters
         ----------
         images : Tensor[B, H, W] or Tensor[B, C, H, W]
-            Floating point, pixels in units of 1/256.
+            Floating point, pixels in units of 1/256; or spikes, Tensor[B, T, C, H, W].
 
         Returns
         -------
@@ -241,33 +156,40 @@ class SpikingNetwork(nn.Module):
 
     def trace(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return what each layer gives out, Tensor[T, B, N, H, W] by name, and the logits."""
-        maps = {IMAGE: self._pixels(images if images.ndim == 4 else images[:, None])}
-        kept: dict[str, Tensor] = {}
-        x = maps[IMAGE]
+        frames = images.transpose(0, 1) if images.ndim == 5 else (
+            images if images.ndim == 4 else images[:, None])[None]
+        maps, kept, x = {IMAGE: frames}, {}, frames
         for layer in self:
-            config = layer.config
-            residual = kept[config.residual] if config.residual else None
-            inputs = [maps[source.input] for source in config.sources]
-            if config.encoder:
-                inputs = [x[:1] for x in inputs]
-            currents = layer.currents(inputs, residual)
-            if config.encoder:
-                currents = currents.expand(self.timesteps, -1, -1, -1, -1)
-            if config.keep_residual:
-                kept[config.name] = currents
+            if isinstance(layer, FixedLayer):
+                currents = layer.currents(maps, kept)
+            else:
+                currents = self._currents(layer, maps, kept)
+            if layer.config.keep_residual:
+                kept[layer.config.name] = currents
             x = layer.spikes(currents)
-            if not config.readout:
-                maps[config.name] = x = layer.stored(x)
+            if isinstance(layer, FixedLayer) or not layer.config.readout:
+                maps[layer.config.name] = x = layer.stored(x)
         maps.pop(IMAGE)
         return maps, x.mean(0).flatten(1)
 
-    def _pixels(self, images: Tensor) -> Tensor:
-        """Return the maps of images: one for all timesteps, or the spikes of each if events."""
-        sources = [source for layer in self for source in layer.config.sources]
-        if not any(source.events for source in sources):
-            return images[None]
-        pixels = (images * (1 << PIXEL_BITS)).round().to(torch.int64)
-        return torch.stack([(pixels >> t & 1).to(images.dtype) for t in range(self.timesteps)])
+    def _currents(self, layer: SpikingLayer, maps: dict[str, Tensor],
+                  kept: dict[str, Tensor]) -> Tensor:
+        config = layer.config
+        inputs = [maps[source.input] for source in config.sources]
+        residual = kept[config.residual] if config.residual else None
+        if not config.encoder:
+            return layer.currents(inputs, residual)
+        currents = layer.currents([x[:1] for x in inputs], residual)
+        return currents.expand(self.timesteps, -1, -1, -1, -1)
+
+
+AnyConfig = LayerConfig | FixedConfig
+
+
+def build_layer(config: AnyConfig, trained: type[SpikingLayer] = SpikingLayer
+                ) -> SpikingLayer | FixedLayer:
+    """Return a layer of that shape: of the given type if it is trained."""
+    return trained(config) if isinstance(config, LayerConfig) else config.layer()
 
 
 def _initial(outputs: int, source: SourceConfig) -> nn.Parameter:

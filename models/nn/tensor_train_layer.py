@@ -8,7 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .layers import LayerConfig, SourceConfig, SpikingLayer, SpikingNetwork
+from .layer_config import LayerConfig, SourceConfig
+from .layers import SpikingLayer, SpikingNetwork
 from .tensor_train import TensorTrain, chain, core_shapes, merge, short_chain, short_merge
 
 __all__ = ["TensorTrainLayer", "floating_network", "tensor_train_sources"]

@@ -17,11 +17,12 @@ from ..data.labelled import LabelledImages
 from ..golden import network_file
 from ..golden.network import IntegerNetwork
 from .costs import costs
-from .layers import LayerConfig, SpikingNetwork
+from .layer_config import LayerConfig
+from .layers import SpikingNetwork
 from .quantization import fold_network, integer_network
 from .recipe import load_state
 from .tensor_train_layer import floating_network
-from .training import TrainingConfig, accuracy, repeatable, train
+from .training import TrainingConfig, accuracy, operand, repeatable, train
 from .unmerged import choose_exponents, unmerge
 
 __all__ = ["Measurement", "TensorTrainRecipe", "measure", "merged", "step_seconds"]
@@ -80,7 +81,7 @@ class TensorTrainRecipe:
         ----------
         path : Path
         network : SpikingNetwork
-        images : Tensor[B, H, W]
+        images : Tensor[B, ...]
             uint8; the units between unmerged cores are chosen from the first of them.
         """
         extra = {f"float.{field}": tensor.numpy()
@@ -163,7 +164,7 @@ def step_seconds(recipe: TensorTrainRecipe, images: Tensor, steps: int = 10) -> 
     A step is forward, backward and update for a batch of the recipe's size.
     """
     chosen = images[:recipe.training.batch]
-    x, labels = chosen.to(torch.float32) / 256, torch.zeros(len(chosen), dtype=torch.int64)
+    x, labels = operand(chosen), torch.zeros(len(chosen), dtype=torch.int64)
     times = []
     with repeatable(0):
         network = floating_network(recipe.layers, recipe.timesteps).train()

@@ -8,10 +8,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .layers import Integers, LayerConfig, SourceConfig, SpikingNetwork
+from .layer_config import Integers, LayerConfig, SourceConfig
+from .layers import SpikingNetwork
 from .quantization import FakeQuantizedLayer, fold, norm_factors
 from .tensor_train import plus_kernel
 from .tensor_train_layer import TensorTrainLayer
+from .training import operand
 
 __all__ = ["choose_exponents", "unmerge"]
 
@@ -25,8 +27,8 @@ def choose_exponents(network: SpikingNetwork, images: Tensor, bits: int = 8) -> 
     ----------
     network : SpikingNetwork
         Trained, in evaluation mode.
-    images : Tensor[B, H, W]
-        uint8; the largest number that they give fits.
+    images : Tensor[B, ...]
+        uint8, see `training.operand`; the largest number that they give fits.
     bits : int
         Of the integers, 2..16.
 
@@ -37,7 +39,7 @@ def choose_exponents(network: SpikingNetwork, images: Tensor, bits: int = 8) -> 
     """
     coarse = _build(network, {}, 8, _COARSE)
     with torch.no_grad():
-        maps, _ = coarse.trace(images.double() / 256)
+        maps, _ = coarse.trace(operand(images, torch.float64))
     exponents = {}
     for layer in network:
         if isinstance(layer, TensorTrainLayer):

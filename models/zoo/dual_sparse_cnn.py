@@ -13,7 +13,7 @@ differently on the way.
 
 from ..data import digits
 from ..golden.layer import IMAGE
-from ..nn.layers import LayerConfig, SourceConfig
+from ..nn.layer_config import LayerConfig, SourceConfig
 from ..nn.recipe import Recipe, TrainingPlan
 from ..nn.training import TrainingConfig
 from .command import training_app

@@ -11,7 +11,7 @@ kind of CPU.
 """
 
 from ..data import fashion
-from ..nn.layers import LayerConfig
+from ..nn.layer_config import LayerConfig
 from ..nn.recipe import Recipe
 from .command import training_app
 from .fashion_layers import DISTORTED, conv, plan, projection, readout, stem

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..golden.layer import IMAGE
 from ..golden.plif import LIF
-from ..nn.layers import Integers, LayerConfig, SourceConfig
+from ..nn.layer_config import Integers, LayerConfig, SourceConfig
 from ..nn.quantization import RESIDUAL_EXPONENT
 from ..nn.tensor_train import TensorTrain
 from ..nn.tensor_train_layer import tensor_train_sources
@@ -40,8 +40,8 @@ class MsResNet:
     classes : int
     timesteps : int
         ``T``.
-    events : bool
-        Whether bit ``t`` of a pixel is a spike at timestep ``t``.
+    frames : bool
+        Whether an image is spikes, another one at each timestep.
     """
 
     inputs: int
@@ -52,7 +52,7 @@ class MsResNet:
     timesteps: int
     stem_stride: int = 1
     stem_padding: int = 1
-    events: bool = False
+    frames: bool = False
 
     def layers(self, mode: str = "dense", ranks: Sequence[int] = ()) -> tuple[LayerConfig, ...]:
         """Return the layers.
@@ -78,10 +78,10 @@ class MsResNet:
 
     def _layers(self, trains: list[TensorTrain | None]) -> Iterator[LayerConfig]:
         image = SourceConfig(input=IMAGE, inputs=self.inputs, height=self.side, width=self.side,
-                             stride=self.stem_stride, events=self.events,
+                             stride=self.stem_stride, frames=self.frames,
                              padding=(self.stem_padding, self.stem_padding))
         side = (self.side + 2 * self.stem_padding - 3) // self.stem_stride + 1
-        membrane = replace(_MEMBRANE, each_step=self.events)
+        membrane = replace(_MEMBRANE, each_step=self.frames)
         stem = LayerConfig(name="stem", sources=(image,), outputs=self.stem, lif=NEURON,
                            keep_residual=True)
         given, channels = "stem", self.stem

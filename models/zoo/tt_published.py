@@ -27,7 +27,7 @@ NETWORKS = {
     "ms_resnet18": MsResNet(inputs=3, side=32, stem=64, blocks=_stages(2, 2, 2, 2), classes=10,
                             timesteps=4),
     "ms_resnet34": MsResNet(inputs=2, side=48, stem=64, blocks=_stages(3, 4, 6, 3), classes=101,
-                            timesteps=6, events=True),
+                            timesteps=6, frames=True),
 }
 RANKS = {
     "ms_resnet18": (24, 27, 25, 29, 37, 45, 43, 41, 65, 74, 70, 63, 104, 153, 186, 145),

@@ -35,22 +35,20 @@ from ..golden.errors import NetworkFileError
 from ..nn.layers import SpikingNetwork
 from ..nn.tensor_train import MODES, choose_rank
 from ..nn.tensor_train_recipe import Measurement, TensorTrainRecipe, measure
-from ..nn.training import Augmentation, TrainingConfig
+from ..nn.training import STILL, TrainingConfig
 from . import tt_published
 from .registry import UnknownNetworkError
 from .tt_layers import MsResNet
 
-__all__ = ["MEASURED", "NETWORKS", "RANKS", "SHAPES", "STILL", "app", "found_ranks", "get",
-           "summary"]
+__all__ = ["MEASURED", "NETWORKS", "RANKS", "SHAPES", "app", "found_ranks", "get", "summary"]
 
 MEASURED = Path(__file__).with_name("tt_measured.json")
-STILL = Augmentation(degrees=0, scale=0, shear=0, shift=0)
 SHAPES = {
     "digits": MsResNet(inputs=1, side=28, stem=16, stem_stride=2, stem_padding=3,
                        blocks=((32, 2), (32, 1)), classes=10, timesteps=4),
     "quadrants": MsResNet(inputs=1, side=14, stem=16, stem_padding=2,
                           blocks=((32, 2), (32, 1), (64, 2)), classes=10,
-                          timesteps=quadrants.TIMESTEPS, events=True),
+                          timesteps=quadrants.TIMESTEPS, frames=True),
 }
 RANKS = {"digits": (8, 12, 12, 12), "quadrants": (8, 12, 12, 12, 16, 24)}
 _DATA = {
