@@ -104,7 +104,8 @@ def golden_steps(network: IntegerNetwork, trace: Trace, images: np.ndarray,
         found, stored, residual = trace[layer.name], None, None
         if found.maps is not None:
             maps = found.maps[:, image]
-            stored = (maps[0] if layer.output == "integers" else maps).numpy()
+            same = layer.output == "integers" and not layer.out_each_step
+            stored = (maps[0] if same else maps).numpy()
         if layer.keep_residual:
             currents = found.currents.view(network.timesteps, len(images), *layer.maps, -1)
             residual = currents[:, image].permute(0, 3, 1, 2).numpy()
@@ -183,7 +184,7 @@ def _outputs(program: Program, step: Step, golden: StepTrace, traced: StepTrace,
     if step.map and golden.map is not None and traced.map is not None:
         timed = golden.map.ndim == 4
         outputs.append(_Output(
-            kind="spike" if timed else "integer", timed=timed,
+            kind="integer" if step.map.bits else "spike", timed=timed,
             expected=golden.map if timed else golden.map[None],
             got=traced.map if timed else traced.map[None],
             slots=_map_slots(step.map, program.config.chunk), words=step.map.chunk_pitch

@@ -79,6 +79,7 @@ def layer_traffic(rng: random.Random, config: AcceleratorConfig,
     layer |= {"pool": 1, "passes": 1, "out_passes": 1, "blocks": 1, "out_height": 1,
               "out_width": 1, "mode": Mode.SPIKES.value, "columns": rng.randint(1, 999),
               "source_count": len(kinds)}
+    layer["silent_steps"] = [rng.choice((0, 0, rng.getrandbits(16))) for _ in range(2)]
     layer |= {name: value for name, value in fields.items() if name != "sources"}
     if isinstance(layer["mode"], Mode):
         layer["mode"] = layer["mode"].value

@@ -65,6 +65,7 @@ class PostLayer:
         }
         layer["flags"] |= {name: int(getattr(step, name)) for name in (
             "combine", "signed_input", "requantize", "residual_in", "residual_out", "out_signed")}
+        layer |= {name: int(getattr(step, name)) for name in ("input_each_step", "out_each_step")}
         layer["flags"]["drop_single"] = int(self.drop_single)
         return layer
 
@@ -139,6 +140,9 @@ def random_layer(rng: random.Random, config: AcceleratorConfig, **wanted: Any) -
         windows = rng.randint(1, min(positions, rows // out_passes))
     step = PostStep(
         mode=mode, passes=passes, combine=combine, members_per_tile=members,
+        **{name: possible and bool(config.each_step) and rng.random() < 0.5
+           for name, possible in (("input_each_step", combine),
+                                  ("out_each_step", mode == "integers"))},
         out_passes=out_passes if mode == "integers" else 1,
         **{"signed_input": rng.random() < 0.5, "out_bits": rng.randint(1, 16),
            "out_signed": rng.random() < 0.5, "lif": _random_lif(rng),

@@ -114,14 +114,64 @@ def _integers(weights: RandomWeights, timesteps: int) -> IntegerNetwork:
                           input_shape=image)
 
 
+def _masks(weights: RandomWeights, timesteps: int) -> IntegerNetwork:
+    """Return one of spikes whose kernels act at some timesteps only."""
+    image, every = (3, 6, 7), (1 << timesteps) - 1
+    early, late = every >> timesteps // 2, every & ~(every >> timesteps // 2)
+    a = weights.layer("a", weights.source(IMAGE, image, 9, (3, 3), padding=(1, 1)), reach=10)
+    b = weights.layer("b", weights.source("a", a.outputs, 18, (3, 3), stride=2, padding=(1, 1),
+                                          time_mask=early),
+                      weights.source("a", a.outputs, 18, (1, 1), stride=2,
+                                     time_mask=late or every), lif=LIF(shift=2, decay_input=False))
+    c = weights.layer("c", weights.source("b", b.outputs, 10, (2, 2), time_mask=1), pool=2,
+                      keep_residual=True, shifts=(8, 10))
+    out = weights.layer("out", weights.source("c", c.outputs, 4, c.outputs[1:], time_mask=every),
+                        weights.source("a", a.outputs, 4, a.outputs[1:], time_mask=late or every),
+                        output="readout")
+    return IntegerNetwork(name="masks", timesteps=timesteps, layers=(a, b, c, out),
+                          input_shape=image, input_bits=0)
+
+
+def _each_step(weights: RandomWeights, timesteps: int) -> IntegerNetwork:
+    """Return one whose layers hand on integers of each timestep, signed and unsigned."""
+    image = (2, 6, 5)
+    a = weights.layer("a", weights.source(IMAGE, image, 9, (3, 3), padding=(1, 1)), input_bits=8,
+                      reach=1500)
+    b = weights.layer("b", weights.source("a", a.outputs, 10, (3, 3), padding=(1, 1)),
+                      output="integers", out_bits=3, out_signed=True, out_each_step=True,
+                      shifts=(18, 20))
+    c = weights.layer("c", weights.source("b", b.outputs, 10, (1, 1)), input_bits=3,
+                      input_signed=True, input_each_step=True, reach=40,
+                      lif=LIF(shift=2, decay_input=False))
+    d = weights.layer("d", weights.source("b", b.outputs, 18, (3, 2), stride=2, padding=(1, 0)),
+                      input_bits=3, input_signed=True, input_each_step=True, output="integers",
+                      out_bits=2, out_each_step=True, shifts=(14, 16))
+    e = weights.layer("e", weights.source("d", d.outputs, 9, (2, 2)),
+                      weights.source("d", d.outputs, 9, (2, 2)), input_bits=2,
+                      input_each_step=True, reach=30, shifts=(14, 16), keep_residual=True)
+    f = weights.layer("f", weights.source("c", c.outputs, 10, (3, 3), stride=2), output="integers",
+                      out_bits=3, out_each_step=True, keep_residual=True, shifts=(14, 16))
+    out = weights.layer("out", weights.source("f", f.outputs, 4, f.outputs[1:]), input_bits=3,
+                        input_each_step=True, output="readout")
+    return IntegerNetwork(name="each_step", timesteps=timesteps, layers=(a, b, c, d, e, f, out),
+                          input_shape=image)
+
+
 RANDOM_NETWORKS: dict[str, Callable[[RandomWeights, int], IntegerNetwork]] = {
     "two_sources": _two_sources, "residuals": _residuals, "integers": _integers,
+    "masks": _masks, "each_step": _each_step,
 }
 
 
 def random_images(network: IntegerNetwork, count: int, seed: int) -> Tensor:
-    """Return images, uint8[count, C, H, W], with dark and bright pixels among them."""
+    """Return images, uint8[count, C, H, W], with dark and bright pixels among them.
+
+    Those of spikes have a dimension of timesteps behind the first.
+    """
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 256, (count, *network.input_shape), generator=generator)
+    shape = network.input_shape if network.input_bits else (
+        network.timesteps, *network.input_shape)
+    limit = 256 if network.input_bits else 2
+    images = torch.randint(0, limit, (count, *shape), generator=generator)
     dark = torch.rand(images.shape, generator=generator) < 0.4
     return images.masked_fill(dark, 0).to(torch.uint8)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..models.golden.bit_planes import bit_planes
-from ..models.golden.combine_lanes import combine_lanes
+from ..models.golden.bit_planes import bit_planes, step_planes
+from ..models.golden.combine_lanes import combine_lanes, combine_steps
 from ..models.golden.lane_word import drop_single, pack
 from ..models.golden.plif import LIF, plif
 from ..models.golden.readout import readout
@@ -76,7 +76,7 @@ class ReferenceLayer:
             self.memory.write(layer["residual_out"], self.residuals_out)
         if mode == Mode.READOUT:
             logits, best = readout(torch.cat(self.currents, dim=1))
-            self.memory.write(layer["out_address"] + self.image * layer["out_image_pitch"],
+            self.memory.write(layer["out_address"] + self.image * layer["image_pitch"],
                               np.array([*logits.tolist(), best], dtype="<i4").tobytes())
 
     def _read_weights(self) -> np.ndarray:
@@ -103,7 +103,9 @@ class ReferenceLayer:
     def _row(self, y: int, x: int, lane_pass: int) -> list[int]:
         """Return the lane words of a row: for each source tap by tap, chunk by chunk."""
         chunk, row = self.config.chunk, []
-        for source in self.layer["sources"][:self.layer["source_count"]]:
+        count = self.layer["source_count"]
+        for source, silent in zip(self.layer["sources"][:count],
+                                  self.layer["silent_steps"][:count], strict=True):
             shared, positions = source["taps_per_chunk"], source["tap_positions"]
             taps = [(ky, kx) for ky in range(source["kernel_height"])
                     for kx in range(source["kernel_width"])]
@@ -112,7 +114,7 @@ class ReferenceLayer:
                 for ky, kx in taps[first:first + shared]:
                     py = y * source["stride"] - source["padding_top"] + ky
                     px = x * source["stride"] - source["padding_left"] + kx
-                    pixel = self._pixel(source, py, px, lane_pass)
+                    pixel = [word & ~silent for word in self._pixel(source, py, px, lane_pass)]
                     together += pixel[:positions] if shared > 1 else pixel
                 row += together + [0] * (-len(together) % chunk)
         if len(row) != self.layer["chunks"] * chunk:
@@ -189,10 +191,11 @@ class ReferenceLayer:
         return y
 
     def _combine(self, psums: np.ndarray) -> np.ndarray:
-        """Add up the lanes of a member's passes as bit planes; all timesteps get the sum."""
+        """Add up the lanes of a member's passes as bit planes, of all timesteps or of each."""
         timesteps, rows, columns = psums.shape
         planes = psums.reshape(timesteps, -1, self.layer["passes"], columns).transpose(0, 2, 1, 3)
-        total = combine_lanes(torch.tensor(planes), bool(self.flags["signed_input"]))
+        combine = combine_steps if self.layer["input_each_step"] else combine_lanes
+        total = combine(torch.tensor(planes), bool(self.flags["signed_input"]))
         return total.expand(timesteps, -1, -1).numpy().copy()
 
     def _spikes(self, tile: Tile, currents: torch.Tensor, threshold: torch.Tensor) -> None:
@@ -214,9 +217,11 @@ class ReferenceLayer:
             self._write_rows(tile, pack(windows))
 
     def _integers(self, tile: Tile, currents: torch.Tensor) -> None:
-        """Clamp the first timestep and write its bit planes."""
-        lanes = bit_planes(currents[0], self.config.timesteps, self.layer["out_passes"],
-                           self.layer["out_bits"], bool(self.flags["out_signed"]))
+        """Clamp the first timestep, or each, and write its bit planes."""
+        form = (self.layer["out_passes"], self.layer["out_bits"],
+                bool(self.flags["out_signed"]))
+        lanes = (step_planes(currents, *form) if self.layer["out_each_step"] else
+                 bit_planes(currents[0], self.config.timesteps, *form))
         self._write_rows(tile, lanes.transpose(0, 1).flatten(0, 1))
 
     def _write_rows(self, tile: Tile, words: torch.Tensor) -> None:

@@ -71,7 +71,7 @@ class ReferenceMachine:
 
     def _encode(self, layer: dict[str, Any], image: int) -> None:
         """Write the bit planes of an image as lane words, a map for each lane pass."""
-        first = layer["input_address"] + image * layer["input_image_pitch"]
+        first = layer["input_address"] + image * layer["image_pitch"]
         signed = bool(layer["flags"]["signed_input"])
         count = layer["pixels"] * layer["channels"]
         octets = np.frombuffer(self.memory.read(first, layer["input_words"]),

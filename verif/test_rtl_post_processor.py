@@ -17,7 +17,8 @@ CONFIGS = {
                                        beat_values=2, max_fan_in=64, max_columns=24,
                                        guard_bits=2),
     "many_rows": AcceleratorConfig(timesteps=4, tppes=16, chunk=16, laggy_adders=8,
-                                   beat_values=4, max_fan_in=1024, max_columns=64, guard_bits=8),
+                                   beat_values=4, max_fan_in=1024, max_columns=64, guard_bits=8,
+                                   each_step=1),
     "no_multipliers": dataclasses.replace(CONFIG, tppes=5, requantize=0),
 }
 

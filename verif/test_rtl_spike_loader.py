@@ -37,7 +37,7 @@ def _layer(**fields):
     layer = {"mode": 0, "source_count": 1, "pool": 1, "out_height": 2, "out_width": 2,
              "passes": 1, "windows_per_tile": 3, "members_per_tile": 1, "out_passes": 1,
              "columns": 1, "blocks": 2, "chunks": 1, "tiles": 2, "out_address": 7,
-             "out_tile_pitch": 30, "out_block_pitch": 500}
+             "out_tile_pitch": 30, "out_block_pitch": 500, "silent_steps": [0, 0]}
     layer |= {name: value for name, value in fields.items() if name in layer}
     source |= {name: value for name, value in fields.items() if name not in layer}
     return layer | {"sources": [source]}
@@ -56,6 +56,8 @@ def test_golden_rows_by_hand():
     layer = _layer(kernel_width=3, padding_left=1, taps_per_chunk=2, tap_positions=4)
     first = load_rows(layer, [maps], 8)[0]
     assert first.tolist() == [[0, 0, 0, 0, 1, 0, 0, 0], [0, 0, 3, 0, 0, 0, 0, 0]]
+    silenced = load_rows(layer | {"silent_steps": [1, 0]}, [maps], 8)[0]
+    assert silenced.tolist() == [[0] * 8, [0, 0, 2, 0, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("fields, text", [

@@ -100,6 +100,12 @@ def _check_built(layer: PsumLayer, config: AcceleratorConfig) -> None:
         if wanted and not config.requantize:
             raise CompileError(layer.name, field, "absent where the configuration has "
                                "requantize=0", "present", "set requantize=1")
+    steps = {"input": any(reader.each_step for reader in layer.readers),
+             "output": layer.out_each_step}
+    for field, wanted in steps.items():
+        if wanted and not config.each_step:
+            raise CompileError(layer.name, f"{field} of integers of each timestep", "absent where "
+                               "the configuration has each_step=0", "present", "set each_step=1")
 
 
 def _check_signed(layer: str, field: str, low: int, high: int, bits: int, hint: str) -> None:

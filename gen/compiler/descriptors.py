@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer
-from ...models.golden.source import IMAGE
+from ...models.golden.source import IMAGE, Source
 from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
 from .fibers import FiberSource
 from .fields import pack_fields
@@ -55,13 +55,13 @@ def encode_descriptor(image: SpikeMap, places: Places) -> bytes:
         "flags": {"signed_input": int(image.signed)}, "out_bits": image.bits,
         "out_address": target.address, "out_pass_pitch": image.pass_pitch,
         "out_pixel_pitch": image.pixel_pitch, "out_chunk_pitch": image.chunk_pitch,
-        "input_address": places.input, "input_image_pitch": places.input_words,
+        "input_address": places.input, "image_pitch": places.input_words,
         "input_words": places.input_words, "pixels": image.height * image.width,
         "channels": image.channels,
     })
 
 
-def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
+def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, timesteps: int) -> bytes:
     """Return the descriptor of a layer."""
     layer, order = plan.layer, plan.order
     name = layer.name
@@ -94,6 +94,9 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
             "soft_reset": int(lif.reset == "soft"),
         } if lif else {},
         "weight_list": int(plan.weights.delta_bits is not None),
+        "input_each_step": int(plan.input_each_step),
+        "out_each_step": int(layer.out_each_step),
+        "silent_steps": [_silent_steps(fiber.source, timesteps) for fiber in plan.sources],
         "delta_bits": plan.weights.delta_bits or 0, "crossbar": int(plan.engine == "crossbar"),
         "out_bits": layer.out_bits if layer.output == "integers" else 0,
         "residual_in": residual_in.address if residual_in else 0,
@@ -107,7 +110,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
 
 def _output(plan: LayerPlan, places: Places, chunk: int) -> dict[str, int]:
     if plan.map is None:
-        return {"out_address": places.result, "out_image_pitch": places.result_words}
+        return {"out_address": places.result, "image_pitch": places.result_words}
     target, order = places.maps[plan.layer.name], plan.order
     return {
         "out_address": target.address, "out_pass_pitch": target.pass_pitch,
@@ -157,6 +160,10 @@ def _source(fiber: FiberSource, read: SpikeMap) -> dict[str, int]:
         "padding_left": source.pixel_padding[1], "chunks": fiber.chunks,
         "taps_per_chunk": fiber.taps_per_chunk, "tap_positions": fiber.tap_positions,
     }
+
+
+def _silent_steps(source: Source, timesteps: int) -> int:
+    return 0 if source.time_mask is None else (1 << timesteps) - 1 & ~source.time_mask
 
 
 def _packed(layer: str, fields: dict[str, Any]) -> bytes:

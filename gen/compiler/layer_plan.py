@@ -70,6 +70,11 @@ class LayerPlan:
         return self.layer.input_bits if isinstance(self.layer, IntegerLayer) else 0
 
     @property
+    def input_each_step(self) -> bool:
+        """Whether those integers differ between timesteps."""
+        return isinstance(self.layer, IntegerLayer) and self.layer.input_each_step
+
+    @property
     def out_passes(self) -> int:
         """Lane passes of the output."""
         return self.map.passes if self.map else 1

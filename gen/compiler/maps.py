@@ -6,7 +6,7 @@ import numpy as np
 
 from .chunks import ChunkFormat
 
-__all__ = ["Residual", "SpikeMap", "TileOrder"]
+__all__ = ["Residual", "SpikeMap", "TileOrder", "lane_passes"]
 
 
 class SpikeMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,8 +24,11 @@ class SpikeMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Of integers; 0 if the map holds spikes.
     signed : bool
         Whether integers are two's complement.
+    each_step : bool
+        Whether integers differ between timesteps; a lane word is then one bit of all timesteps.
     passes : int
-        Lane words of a value: 1 for spikes, ``ceil(bits / T)`` for integers.
+        Lane words of a value: 1 for spikes, ``ceil(bits / T)`` for integers that are the same at
+        each timestep, ``bits`` for others.
     chunks : int
         Chunks of a pixel.
     chunk_pitch, pixel_pitch : int
@@ -45,17 +48,19 @@ class SpikeMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     chunk_pitch: int
     pixel_pitch: int
     address: int = -1
+    each_step: bool = False
 
     @classmethod
     def planned(cls, chunk_format: ChunkFormat, name: str, shape: tuple[int, int, int],
-                bits: int = 0, signed: bool = False) -> "SpikeMap":
+                bits: int = 0, signed: bool = False, each_step: bool = False) -> "SpikeMap":
         """Return the smallest map that holds any values of that shape."""
         channels, height, width = shape
         chunks = -(-channels // chunk_format.chunk)
         pitch = int(chunk_format.words(min(channels, chunk_format.chunk)))
         last = int(chunk_format.words(channels - (chunks - 1) * chunk_format.chunk))
         return cls(name=name, channels=channels, height=height, width=width, bits=bits,
-                   signed=signed, passes=max(1, -(-bits // chunk_format.value_bits)),
+                   signed=signed, each_step=each_step,
+                   passes=lane_passes(bits, each_step, chunk_format.value_bits),
                    chunks=chunks, chunk_pitch=pitch, pixel_pitch=(chunks - 1) * pitch + last)
 
     @property
@@ -90,18 +95,26 @@ class SpikeMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return values.reshape(self.passes, self.height, self.width, -1)[..., :self.channels]
 
     def read(self, memory: np.ndarray, chunk_format: ChunkFormat) -> np.ndarray:
-        """Return spikes, bool[T, C, H, W], or integers, int64[C, H, W]."""
+        """Return spikes, bool[T, C, H, W], or integers, int64[C, H, W] or int64[T, C, H, W]."""
         lanes = self.read_lanes(memory, chunk_format)
         timesteps = chunk_format.value_bits
         if not self.bits:
             planes = lanes[0] >> np.arange(timesteps)[:, None, None, None] & 1
             return planes.transpose(0, 3, 1, 2).astype(bool)
-        shifts = np.arange(self.passes)[:, None, None, None] * timesteps
-        values = (lanes << shifts).sum(0)
+        places = timesteps
+        if self.each_step:
+            lanes, places = lanes >> np.arange(timesteps)[:, None, None, None, None] & 1, 1
+        shifts = np.arange(self.passes)[:, None, None, None] * places
+        values = (lanes << shifts).sum(-4)
         if self.signed:
-            places = self.passes * timesteps
+            places *= self.passes
             values -= values >> (places - 1) << places
-        return values.transpose(2, 0, 1)
+        return np.moveaxis(values, -1, -3)
+
+
+def lane_passes(bits: int, each_step: bool, timesteps: int) -> int:
+    """Return the lane words of an integer, of all timesteps if they differ; 1 for spikes."""
+    return max(1, bits if each_step else -(-bits // timesteps))
 
 
 class TileOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from .errors import CompileError
 from .fibers import FiberSource, fiber_weights, lay_source
 from .images import OCTET_BITS
 from .layer_plan import LayerPlan
-from .maps import Residual, SpikeMap, TileOrder
+from .maps import Residual, SpikeMap, TileOrder, lane_passes
 from .predict import predict_layer
 from .records import channel_records
 from .weights import NoWeights, Weights, weight_formats
@@ -104,14 +104,14 @@ def _draft(layer: PsumLayer, timesteps: int, config: AcceleratorConfig) -> Layer
             layer.name, "chunks of a fiber", f"at most {config.max_chunks} (max_fan_in / chunk)",
             chunks, f"set max_fan_in={chunks * config.chunk} or higher")
     psum_range = check_bounds(layer, timesteps, config)
-    input_bits = layer.input_bits if isinstance(layer, IntegerLayer) else 0
-    passes = max(1, -(-input_bits // config.timesteps))
+    passes = max([1, *(lane_passes(reader.bits, reader.each_step, config.timesteps)
+                       for reader in layer.readers)])
     stored = None
     if layer.output != "readout":
         stored = SpikeMap.planned(
             ChunkFormat.of_spikes(config), layer.name, layer.outputs,
             layer.out_bits if layer.output == "integers" else 0,
-            layer.output == "integers" and layer.out_signed)
+            layer.output == "integers" and layer.out_signed, layer.out_each_step)
     out_passes = stored.passes if stored else 1
     for field, value in (("lane passes of the input", passes),
                          ("lane passes of the output", out_passes)):

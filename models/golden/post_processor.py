@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .bit_planes import bit_planes
+from .bit_planes import bit_planes, step_planes
 from .checks import check_rank
-from .combine_lanes import combine_lanes
+from .combine_lanes import combine_lanes, combine_steps
 from .errors import GoldenError
 from .lane_word import pack
 from .plif import LIF, plif
@@ -36,6 +36,7 @@ class PostStep:
     passes: int = 1                # rows that make one output position
     combine: bool = False          # lanes are bit planes
     signed_input: bool = False     # the topmost plane is negative
+    input_each_step: bool = False  # with combine: a pass is a bit of the integers of each timestep
     requantize: bool = False
     residual_in: bool = False
     residual_out: bool = False
@@ -43,6 +44,7 @@ class PostStep:
     out_bits: int = 8              # integers
     out_passes: int = 1
     out_signed: bool = False
+    out_each_step: bool = False    # those of each timestep, not of the first
     lif: LIF = field(default_factory=LIF)
 
     def __post_init__(self) -> None:
@@ -110,7 +112,8 @@ def post_process(tiles: Iterable[PostTile], step: PostStep, psum_bits: int) -> P
 
     In this order: `combine_lanes` over the rows of a position, modulo ``2**psum_bits``; the
     bias; `requantize` to 16 bits; `residual_add`; then for spikes `plif` and the OR over the
-    members of a window, for integers `bit_planes` of the first timestep, for a readout `readout`.
+    members of a window, for integers `bit_planes` of the first timestep or `step_planes` of all,
+    for a readout `readout`.
 
     Parameters
     ----------
@@ -141,8 +144,9 @@ def post_process(tiles: Iterable[PostTile], step: PostStep, psum_bits: int) -> P
             if tile.closes:
                 words.append(window)
         elif step.mode == "integers":
-            planes = bit_planes(values[0], len(values), step.out_passes, step.out_bits,
-                                step.out_signed)
+            form = step.out_passes, step.out_bits, step.out_signed
+            planes = (step_planes(values, *form) if step.out_each_step
+                      else bit_planes(values[0], len(values), *form))
             words.append(planes.transpose(0, 1).reshape(-1, planes.shape[-1]))
         else:
             logits.append(values[:, 0])
@@ -160,7 +164,8 @@ def _values(tile: PostTile, step: PostStep, psum_bits: int) -> Tensor:
         if rows % step.passes:
             raise GoldenError(f"rows must be a multiple of passes ({step.passes}), not {rows}")
         lanes = values.reshape(timesteps, rows // step.passes, step.passes, columns)
-        total = combine_lanes(lanes.transpose(1, 2), step.signed_input)
+        total = (combine_steps if step.input_each_step else combine_lanes)(
+            lanes.transpose(1, 2), step.signed_input)
         half = 1 << (psum_bits - 1)
         values = (((total + half) % (2 * half)) - half).expand(timesteps, -1, -1)
     values = values + tile.channels.bias

@@ -36,13 +36,15 @@ def load_rows(layer: Mapping[str, Any], maps: Sequence[Tensor], chunk: int) -> T
         If a map does not have the shape that its source says.
     """
     fibers = []
-    for source, spikes in zip(layer["sources"][:layer["source_count"]], maps, strict=True):
+    count = layer["source_count"]
+    for source, silent, spikes in zip(layer["sources"][:count], layer["silent_steps"][:count],
+                                      maps, strict=True):
         steps, passes, channels, height, width = spikes.shape
         if (passes, height, width) != (layer["passes"], source["height"], source["width"]):
             raise GoldenError(f"maps must have passes, height and width {layer['passes']}, "
                               f"{source['height']}, {source['width']}, not {passes}, {height}, "
                               f"{width}")
-        words = (spikes.long() << torch.arange(steps).view(-1, 1, 1, 1, 1)).sum(0)
+        words = (spikes.long() << torch.arange(steps).view(-1, 1, 1, 1, 1)).sum(0) & ~silent
         taps = _taps(layer, source, words)  # [rows, taps, N]
         positions = source["tap_positions"]
         if source["taps_per_chunk"] == 1:

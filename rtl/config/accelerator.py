@@ -22,6 +22,7 @@ _ACCELERATOR_LIMITS = {
     "weight_buffer_beats": (64, 65536),
     "max_columns": (8, 65536),
     "requantize": (0, 1),
+    "each_step": (0, 1),
 }
 _CELL_BITS = 15  # of a cell's value in memory
 
@@ -53,6 +54,7 @@ class AcceleratorConfig(ElementConfig):
     weight_buffer_beats: int = 4096  # a power of two
     max_columns: int = 1024        # output channels computed from one weight block
     requantize: int = 1            # 1: with multipliers for requantization and residuals
+    each_step: int = 0             # 1: with integers that differ between timesteps
     crossbar: CrossbarConfig | None = None  # of the macros, if there are any
     attention: AttentionConfig | None = None  # of the unit, if there is one
 
@@ -76,6 +78,8 @@ class AcceleratorConfig(ElementConfig):
             if beat_slot_bits(self.beat_values, value) > self.memory_bits:
                 raise ConfigError(f"beat_values * {name} must be at most memory_bits "
                                   f"({self.memory_bits}), not {self.beat_values * value}")
+        if self.each_step and not self.requantize:
+            raise ConfigError("requantize must be 1 with each_step, not 0")
         self._check_crossbar()
         self._check_attention()
 

@@ -20,7 +20,7 @@ FTP_LIMITS = {
     "max_fan_in": (8, 65536),
     "column_fifo_depth": (2, 64),
     "counter_bits": (16, 64),
-    "guard_bits": (0, 8),
+    "guard_bits": (0, 12),
 }
 
 

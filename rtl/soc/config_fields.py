@@ -61,6 +61,7 @@ FIELD_MEANINGS = {
     "attention.chunks": "Most chunks of timesteps",
     "attention.rows": "Most rows of a tile",
     "attention.order": "Kind of the attention unit",
+    "each_step": "1: with integers that differ between timesteps",
 }
 NAMED_VALUES = {  # of fields that are names: what 0, 1, ... stand for
     "inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES, "crossbar.encoding": ENCODINGS,

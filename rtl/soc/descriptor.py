@@ -180,12 +180,12 @@ def descriptor_layout() -> data.StructLayout:
         Where to store them, in the same order.
     residual_words : unsigned(32)
         Words of either.
-    out_image_pitch : unsigned(32)
-        READOUT: from the result record of one image to that of the next.
+    image_pitch : unsigned(32)
+        ENCODE: from one image to the next; READOUT: from its result record to that of the next.
     input_address : unsigned(32)
         ENCODE: the first image.
-    input_image_pitch : unsigned(32)
-        ENCODE: from one image to the next.
+    silent_steps : data.ArrayLayout(unsigned(16), 2)
+        Of each source, bit ``t``: its spikes do not count at timestep ``t``.
     input_words : unsigned(32)
         ENCODE: words of an image.
     pixels : unsigned(32)
@@ -203,7 +203,11 @@ def descriptor_layout() -> data.StructLayout:
         Logarithm of the positions in a tile of the layer that kept the residuals.
     chunk_steps : unsigned(5)
         Attention: timesteps that attend to one another.
-    reserved : unsigned(5)
+    input_each_step : unsigned(1)
+        With ``combine``: lane pass p has bit p of the integers of each timestep.
+    out_each_step : unsigned(1)
+        The same of INTEGERS; else these are of the first timestep, T bits in a lane pass.
+    reserved : unsigned(3)
         Zero.
     sources : data.ArrayLayout(source_layout(), 2)
         Spike maps that are read.
@@ -220,9 +224,10 @@ def descriptor_layout() -> data.StructLayout:
         "weight_list": 1, "delta_bits": 4, "crossbar": 1, "out_bits": 8,
         "out_address": 32, "out_pass_pitch": 32, "out_tile_pitch": 32, "out_block_pitch": 32,
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
-        "residual_in": 32, "residual_out": 32, "residual_words": 32, "out_image_pitch": 32,
-        "input_address": 32, "input_image_pitch": 32, "input_words": 32, "pixels": 32,
+        "residual_in": 32, "residual_out": 32, "residual_words": 32, "image_pitch": 32,
+        "input_address": 32, "silent_steps": data.ArrayLayout(16, SOURCES), "input_words": 32,
+        "pixels": 32,
         "channels": 16, "attention": 1, "residual_pool": 1, "pool_sum": 1, "tile_bits": 3,
-        "chunk_steps": 5, "reserved": 5,
+        "chunk_steps": 5, "input_each_step": 1, "out_each_step": 1, "reserved": 3,
         "sources": data.ArrayLayout(source_layout(), SOURCES),
     })

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lane combiner: psums of bit planes to the psum of an integer."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,9 +22,14 @@ class LaneCombiner(wiring.Component):
 
     The topmost term is subtracted with ``flags.signed_input``. The result takes the place of all
     ``T`` psums, modulo ``2**psum_bits``, and its row is that of the output position. Without
-    ``flags.combine`` psums pass as they are.
+    ``flags.combine`` psums pass as they are. With ``input_each_step``, too, a lane pass is one
+    bit of the integers of each timestep, and each timestep has a result of its own::
 
-    Same result as ``spikeloom.models.golden.combine_lanes.combine_lanes``.
+        x[t] = sum over p of psum[p][t] << p
+
+    That is there with ``config.each_step`` only.
+
+    Same result as ``spikeloom.models.golden.combine_lanes``.
 
     Latency: 2 cycles. Throughput: 1 row of a column per cycle.
     Back-pressure: with two results held ``i`` stops.
@@ -70,8 +75,12 @@ class LaneCombiner(wiring.Component):
         collected = Signal.like(total)
         m.d.comb += [
             free.eq(~self.o.valid | self.o.ready),
-            total.eq(collected + self._shifted(m, held.values[0], lane_pass)),
+            total.eq(collected + self._shifted(m, held.values[0], lane_pass,
+                                               self.config.timesteps)),
         ]
+        results = [Mux(combine, total, value) for value in held.values]
+        if self.config.each_step:
+            results = self._each_step(m, held, lane_pass, free & valid, final, results)
         self._take(m, held, valid, final, lane_pass, free)
         with m.If(free):
             m.d.sync += self.o.valid.eq(valid & final)
@@ -80,9 +89,21 @@ class LaneCombiner(wiring.Component):
                 collected.eq(Mux(final | ~combine, 0, total)),
                 self.o.p.place.eq(held.place),
             ]
-            for t in range(self.config.timesteps):
-                m.d.sync += self.o.p.values[t].eq(Mux(combine, total, held.values[t]))
+            for value, result in zip(self.o.p.values, results, strict=True):
+                m.d.sync += value.eq(result)
         return m
+
+    def _each_step(self, m: Module, held, lane_pass, take, final, others) -> list[Value]:
+        """Add a sum for each timestep; return the results, which may be those of others."""
+        chosen = self.layer.flags.combine & self.layer.input_each_step
+        results = []
+        for value, other in zip(held.values, others, strict=True):
+            collected, total = Signal.like(value), Signal.like(value)
+            m.d.comb += total.eq(collected + self._shifted(m, value, lane_pass, 1))
+            with m.If(take):
+                m.d.sync += collected.eq(Mux(final, 0, total))
+            results.append(Mux(chosen, total, other))
+        return results
 
     def _take(self, m: Module, held, valid, final, lane_pass, free) -> None:
         """Add the first stage: the lanes of one pass, added up, and the place of the result."""
@@ -113,14 +134,18 @@ class LaneCombiner(wiring.Component):
             ]
             with m.If(combine):
                 m.d.sync += held.values[0].eq(lanes)
+            if self.config.each_step:
+                with m.If(combine & self.layer.input_each_step):
+                    for value, psum in zip(held.values, self.i.p.psums, strict=True):
+                        m.d.sync += value.eq(Mux(negative, -psum, psum))
             with m.If(last_pass):
                 m.d.sync += row.eq(Mux(self.i.p.column_end, 0, row + 1))
 
-    def _shifted(self, m: Module, lanes, lane_pass):
-        """Return the lanes of a pass, at the weight of the pass."""
+    def _shifted(self, m: Module, lanes, lane_pass, places: int) -> Value:
+        """Return the lanes of a pass, at the weight of the pass: so many places each."""
         bits = self.config.psum_bits
         for step in range(len(lane_pass)):
-            distance = self.config.timesteps << step
+            distance = places << step
             moved = (lanes << distance)[:bits] if distance < bits else 0
             shifted = Signal(bits, name=f"shifted_{step}")
             m.d.comb += shifted.eq(Mux(lane_pass[step], moved, lanes))

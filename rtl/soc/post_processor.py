@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Post-processor: from the psums of the array to what a layer gives out."""
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -66,7 +66,7 @@ class PostProcessor(wiring.Component):
     busy : Out(1)
         High while anything is held; windows that wait for further tiles do not count.
     unsupported : Out(1)
-        The layer asks for what ``config.requantize`` leaves out.
+        The layer asks for what ``config.requantize`` or ``config.each_step`` leave out.
     """
 
     layer: data.View
@@ -113,10 +113,15 @@ class PostProcessor(wiring.Component):
     def _add_residuals(self, m: Module, neurons: stream.Interface):
         """Return the neurons with their residuals, and whether one is held."""
         flags = self.layer.flags
+        missing = []
+        if not self.config.each_step:
+            missing += [self.layer.input_each_step, self.layer.out_each_step]
         if not self.config.requantize:
-            asked = (flags.requantize | flags.residual_in | flags.residual_out
-                     | (self.layer.mode == Mode.INTEGERS))
-            m.d.comb += self.unsupported.eq((self.layer.operation == Operation.LAYER) & asked)
+            missing += [flags.requantize, flags.residual_in, flags.residual_out,
+                        self.layer.mode == Mode.INTEGERS]
+        m.d.comb += self.unsupported.eq((self.layer.operation == Operation.LAYER)
+                                        & Cat(*missing).any())
+        if not self.config.requantize:
             return neurons, 0
         m.submodules.adder = adder = ResidualAdder(self.config)
         m.d.comb += adder.layer.eq(self.layer)

@@ -85,7 +85,7 @@ class SegmentWalker(wiring.Component):
             self.i_rows.ready.eq(source_end & ~more_sources & ~more_rows),
             self.o.valid.eq(active),
             self.o.p.end.eq(chunk_end), self.o.p.last.eq(last_tap & ~more_sources),
-            self.o.p.row.eq(row),
+            self.o.p.row.eq(row), self.o.p.source.eq(index),
         ]
         with m.Switch(load_index):
             for number, stream_in in enumerate(corners):

@@ -6,6 +6,7 @@ from amaranth.lib import data
 
 from ..config import AcceleratorConfig
 from ..ftp.layouts import index_range
+from .descriptor import SOURCES
 from .memory_port import ADDRESS_BITS
 
 __all__ = ["COORDINATE_BITS", "corner_layout", "segment_beat_layout", "segment_layout",
@@ -60,6 +61,8 @@ def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
         Last segment of the fiber.
     row : range(P)
         TPPE that the fiber is for.
+    source : range(2)
+        Of the layer.
     """
     return data.StructLayout({
         "fetch": unsigned(1),
@@ -68,6 +71,7 @@ def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
         "end": unsigned(1),
         "last": unsigned(1),
         "row": index_range(config.tile_rows),
+        "source": range(SOURCES),
     })
 
 
@@ -92,6 +96,8 @@ def segment_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
         In the last segment of the fiber.
     row : range(P)
         TPPE that the fiber is for.
+    source : range(2)
+        Of the layer.
     """
     return data.StructLayout({
         "values": data.ArrayLayout(unsigned(config.timesteps), config.beat_values),
@@ -102,4 +108,5 @@ def segment_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
         "end": unsigned(1),
         "last": unsigned(1),
         "row": index_range(config.tile_rows),
+        "source": range(SOURCES),
     })

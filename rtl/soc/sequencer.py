@@ -233,8 +233,7 @@ class Sequencer(wiring.Component):
             with state("DESCRIPTOR_CHECK"):
                 encode = self.layer.operation == Operation.ENCODE
                 m.d.sync += [
-                    count.eq(0), multiplicand.eq(
-                        Mux(encode, self.layer.input_image_pitch, self.layer.out_image_pitch)),
+                    count.eq(0), multiplicand.eq(self.layer.image_pitch),
                     self.image_base.eq(
                         Mux(encode, self.layer.input_address, self.layer.out_address)),
                     address.eq(address + descriptor_words),

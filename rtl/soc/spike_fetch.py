@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.layouts import index_range
 from ..stream_queue import StreamQueue
+from .descriptor import SOURCES
 from .memory_port import ADDRESS_BITS, ReadClient
 from .segments import segment_beat_layout, segment_layout
 
@@ -95,7 +96,7 @@ class SpikeFetch(wiring.Component):
         return data.StructLayout({
             "count": range(self.config.chunk + 1), "mask": unsigned(self.config.chunk),
             "shift": index_range(self.config.chunk), "end": unsigned(1), "last": unsigned(1),
-            "row": index_range(self.config.tile_rows),
+            "row": index_range(self.config.tile_rows), "source": range(SOURCES),
         })
 
     def _read_mask(self, m: Module, segment, masked) -> None:
@@ -135,6 +136,7 @@ class SpikeFetch(wiring.Component):
                 known.count.eq(_ones(masked.p.mask)), known.mask.eq(masked.p.mask),
                 known.shift.eq(segment.shift), known.end.eq(segment.end),
                 known.last.eq(segment.last), known.row.eq(segment.row),
+                known.source.eq(segment.source),
             ]
 
     def _request_values(self, m: Module, counted, known) -> None:
@@ -166,7 +168,7 @@ class SpikeFetch(wiring.Component):
             o.p.count.eq(Mux(o.p.done, left, config.beat_values)),
             o.p.values.eq(word.payload.word_select(place, slot_bits)),
             o.p.mask.eq(known.p.mask), o.p.shift.eq(known.p.shift), o.p.end.eq(known.p.end),
-            o.p.last.eq(known.p.last), o.p.row.eq(known.p.row),
+            o.p.last.eq(known.p.last), o.p.row.eq(known.p.row), o.p.source.eq(known.p.source),
             o.valid.eq(known.valid & (word.valid | (left == 0))),
             taken.eq(o.valid & o.ready),
             known.ready.eq(taken & o.p.done),

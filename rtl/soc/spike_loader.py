@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Array, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -21,6 +21,9 @@ __all__ = ["SpikeLoader"]
 
 class SpikeLoader(wiring.Component):
     """Gather the rows of a convolution from compressed spike maps, without expanding them.
+
+    Timesteps at which a source is silent are cleared in its lane words. A word that becomes zero
+    keeps its place in the fiber.
 
     Equal in every bit to ``spikeloom.models.golden.spike_loader.load_rows``.
 
@@ -94,6 +97,17 @@ class SpikeLoader(wiring.Component):
         connect(m, walker.o, fetch.i)
         connect(m, fetch.masks, flipped(self.masks))
         connect(m, fetch.values, flipped(self.values))
-        connect(m, fetch.o, joiner.i)
+        self._silence(m, fetch.o, joiner.i)
         connect(m, joiner.o, flipped(self.o_row))
         return m
+
+    def _silence(self, m: Module, beats: stream.Interface, joined: stream.Interface) -> None:
+        """Hand on beats without the spikes of the timesteps that do not count."""
+        silent = Signal(self.config.timesteps)
+        m.d.comb += [
+            silent.eq(Array(self.layer.silent_steps)[beats.p.source]),
+            joined.payload.eq(beats.payload),
+            joined.valid.eq(beats.valid), beats.ready.eq(joined.ready),
+        ]
+        for value, word in zip(joined.p.values, beats.p.values, strict=True):
+            m.d.comb += value.eq(word & ~silent)
