@@ -10,8 +10,9 @@ from ..models.golden.layer import IntegerLayer
 from ..models.golden.network import IntegerNetwork
 from ..models.golden.plif import LIF
 from ..models.golden.source import IMAGE, Source
+from ..rtl.config import AcceleratorConfig
 
-__all__ = ["RANDOM_NETWORKS", "RandomWeights", "random_images"]
+__all__ = ["RANDOM_NETWORKS", "RandomWeights", "fits", "random_images"]
 
 
 class RandomWeights:
@@ -126,7 +127,7 @@ def _masks(weights: RandomWeights, timesteps: int) -> IntegerNetwork:
     c = weights.layer("c", weights.source("b", b.outputs, 10, (2, 2), time_mask=1), pool=2,
                       keep_residual=True, shifts=(8, 10))
     out = weights.layer("out", weights.source("c", c.outputs, 4, c.outputs[1:], time_mask=every),
-                        weights.source("a", a.outputs, 4, a.outputs[1:], time_mask=late or every),
+                        weights.source("c", c.outputs, 4, c.outputs[1:], time_mask=late or every),
                         output="readout")
     return IntegerNetwork(name="masks", timesteps=timesteps, layers=(a, b, c, out),
                           input_shape=image, input_bits=0)
@@ -161,6 +162,13 @@ RANDOM_NETWORKS: dict[str, Callable[[RandomWeights, int], IntegerNetwork]] = {
     "two_sources": _two_sources, "residuals": _residuals, "integers": _integers,
     "masks": _masks, "each_step": _each_step,
 }
+
+
+def fits(name: str, config: AcceleratorConfig) -> bool:
+    """Return whether a configuration has what a random network asks for."""
+    if name == "each_step":
+        return bool(config.each_step) and config.tile_rows >= 3  # the bits of its integers
+    return name != "masks" or config.timesteps <= 8              # of the input's octets
 
 
 def random_images(network: IntegerNetwork, count: int, seed: int) -> Tensor:

@@ -27,7 +27,7 @@ from spikeloom.verif.reference_machine import ReferenceMachine
 from spikeloom.verif.reference_memory import MachineError
 
 CONFIG = AcceleratorConfig(pe="scan", rows_per_pe=4, tppes=4, chunk=64, laggy_adders=8,
-                           max_columns=64)
+                           max_columns=64, each_step=1)
 CONFIGS = {
     "scan": CONFIG,
     "bcast": dataclasses.replace(CONFIG, pe="bcast"),

@@ -19,7 +19,7 @@ LIMITS = {
     "max_fan_in": (8, 65536),
     "column_fifo_depth": (2, 64),
     "counter_bits": (16, 64),
-    "guard_bits": (0, 8),
+    "guard_bits": (0, 12),
 }
 # What else must change for a field to take its lowest or highest value.
 FITTING = {

@@ -17,7 +17,7 @@ from spikeloom.verif.reference_transport import ReferenceTransport
 
 CONFIG = AcceleratorConfig(timesteps=3, chunk=16, weight_bits=5, tppes=6, laggy_adders=8,
                            beat_values=4, max_fan_in=1024, memory_bits=32, max_columns=32,
-                           weight_buffer_beats=1024, burst_words=4, guard_bits=8)
+                           weight_buffer_beats=1024, burst_words=4, guard_bits=8, each_step=1)
 
 
 def setup(name, images=1):

@@ -19,7 +19,7 @@ from spikeloom.verif.reference_transport import ReferenceTransport
 
 CONFIG = AcceleratorConfig(timesteps=3, chunk=16, weight_bits=5, tppes=6, laggy_adders=8,
                            beat_values=4, max_fan_in=1024, memory_bits=32, max_columns=32,
-                           weight_buffer_beats=1024, burst_words=4, guard_bits=8)
+                           weight_buffer_beats=1024, burst_words=4, guard_bits=8, each_step=1)
 ON_CHIP = dataclasses.replace(CONFIG, memory="on_chip", memory_words=1 << 16)
 LISTS = dataclasses.replace(CONFIG, pe="scan", rows_per_pe=2, probes=2)
 
@@ -66,7 +66,7 @@ def test_runs_and_traces(name, config):
                 height, width = found.residual.shape[2:]
                 assert np.array_equal(found.residual, expected.residual[..., :height, :width])
                 residuals += 1
-        assert residuals == (3 if name == "residuals" else 0)
+        assert residuals == {"residuals": 3, "masks": 1, "each_step": 2}.get(name, 0)
         assert transport.registers.get("base", 0x4000) == 0x4000
     assert transport.closed
 

@@ -75,7 +75,8 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
         "most": AcceleratorConfig(
             timesteps=16, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
             match_fifo_depth=64, beat_values=8, max_fan_in=65536, column_fifo_depth=64,
-            counter_bits=64, guard_bits=12, each_step=1, memory="on_chip", memory_bits=128, burst_words=128,
+            counter_bits=64, guard_bits=12, each_step=1, memory="on_chip",
+            memory_bits=128, burst_words=128,
             # longer buffers only make long Verilog
             fetch_depth=64, weight_buffer_beats=2048, max_columns=2048,
             attention=AttentionConfig(**_MOST_ATTENTION, chunk_steps=16, chunks=16, rows=2)),

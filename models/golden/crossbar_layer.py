@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ...rtl.config import CrossbarConfig
 from .adc import adc
-from .bit_planes import bit_planes
+from .bit_planes import bit_planes, step_planes
 from .checks import check_bits, check_int, check_range, check_rank
-from .combine_lanes import combine_lanes
+from .combine_lanes import combine_lanes, combine_steps
 from .conductance import Image
 from .crossbar import check_image, crossbar
 from .errors import GoldenError
@@ -95,28 +95,33 @@ class CrossbarLayer:
         lines[..., self.positions] = rows
         return lines
 
-    def pulses(self, rows: Tensor, bits: int, signed: bool) -> Tensor:
-        """Return integers, [1, M, K], as bit planes, bool[T, passes, M, K]."""
+    def pulses(self, rows: Tensor, bits: int, signed: bool, each_step: bool = False) -> Tensor:
+        """Return integers, [1, M, K] or [T, M, K], as bit planes, bool[T, passes, M, K]."""
         timesteps = self.config.timesteps
+        if each_step:
+            return unpack(step_planes(rows, bits, bits, signed), timesteps)
         words = bit_planes(rows[0], timesteps, self.planes(bits) // timesteps, bits, signed)
         return unpack(words, timesteps)
 
-    def psums(self, rows: Tensor, bits: int = 0, signed: bool = False) -> Tensor:
+    def psums(self, rows: Tensor, bits: int = 0, signed: bool = False,
+              each_step: bool = False) -> Tensor:
         """Multiply rows with the weights: a read of all macros for each timestep or bit plane.
 
         Parameters
         ----------
         rows : Tensor[T, M, K]
-            Spikes; or integers Tensor[1, M, K].
+            Spikes; or integers, Tensor[1, M, K] unless they differ between timesteps.
         bits : int
             Of the integers; 0 for spikes.
         signed : bool
             Whether the integers are two's complement; their top plane is subtracted.
+        each_step : bool
+            Whether they differ between timesteps.
 
         Returns
         -------
         Tensor[T, M, N]
-            int64; of integers Tensor[1, M, N].
+            int64; of integers that do not differ Tensor[1, M, N].
 
         Raises
         ------
@@ -129,6 +134,8 @@ class CrossbarLayer:
                               f"not {rows.shape[2]}")
         if not bits:
             return self._results(check_bits("spikes", rows))
+        if each_step:
+            return combine_steps(self._results(self.pulses(rows, bits, signed, True)), signed)
         check_int("integers at different timesteps", len(rows), 1, 1)
         return combine_lanes(self._results(self.pulses(rows, bits, signed)), signed)[None]
 

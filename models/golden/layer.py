@@ -146,7 +146,8 @@ class IntegerLayer(PsumLayer):
             check_range(f"{self.name}: integers", rows,
                         *integer_limits(self.input_bits, self.input_signed))
         if self.crossbars is not None:
-            return self.crossbars.psums(rows, self.input_bits, self.input_signed)
+            return self.crossbars.psums(rows, self.input_bits, self.input_signed,
+                                        self.input_each_step)
         if not self.input_bits:
             return ftp_matmul(rows, self.weight_matrix(), self.psum_bits)
         return exact_matmul(rows, self.weight_matrix(), 1 << self.input_bits)

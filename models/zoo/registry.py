@@ -8,27 +8,24 @@ from . import (
     resnet_fashion,
     resnet_fashion_ft,
     statten,
+    tt_variants,
     vgg_fashion,
     vgg_fashion_ft,
 )
+from .errors import UnknownNetworkError
+from .tt_variants import Variant
 
-__all__ = ["NETWORKS", "TRANSFORMERS", "UnknownNetworkError", "get"]
-
-
-class UnknownNetworkError(KeyError):
-    """A name that no network has; the message lists the known names."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+__all__ = ["NETWORKS", "TENSOR_TRAINS", "TRANSFORMERS", "UnknownNetworkError", "get"]
 
 
 NETWORKS: dict[str, Recipe] = {module.RECIPE.name: module.RECIPE for module in (
     dual_sparse_cnn, vgg_fashion, vgg_fashion_ft, resnet_fashion, resnet_fashion_ft,
     ms_resnet_fashion)}  # pruned
 TRANSFORMERS = statten.NETWORKS
+TENSOR_TRAINS = tt_variants.VARIANTS
 
 
-def get(name: str) -> Recipe:
+def get(name: str) -> Recipe | Variant:
     """Return the network of that name.
 
     Raises
@@ -36,7 +33,7 @@ def get(name: str) -> Recipe:
     UnknownNetworkError
         If there is none.
     """
-    known = NETWORKS | TRANSFORMERS
+    known = NETWORKS | TRANSFORMERS | TENSOR_TRAINS
     if name not in known:
         raise UnknownNetworkError(f"network must be one of {', '.join(sorted(known))}, "
                                   f"not {name!r}")

@@ -37,7 +37,7 @@ from ..nn.tensor_train import MODES, choose_rank
 from ..nn.tensor_train_recipe import Measurement, TensorTrainRecipe, measure
 from ..nn.training import STILL, TrainingConfig
 from . import tt_published
-from .registry import UnknownNetworkError
+from .errors import UnknownNetworkError
 from .tt_layers import MsResNet
 
 __all__ = ["MEASURED", "NETWORKS", "RANKS", "SHAPES", "app", "found_ranks", "get", "summary"]

@@ -30,6 +30,7 @@ FIELD_MEANINGS = {
     "weight_buffer_beats": "Beats in the weight buffer",
     "max_columns": "Output channels computed from one weight block",
     "requantize": "1: with multipliers for requantization and residuals",
+    "each_step": "1: with integers that differ between timesteps",
     "crossbar": "1: with crossbars, see the registers crossbar_*",
     "crossbar.rows": "Wordlines of a crossbar, R",
     "crossbar.columns": "Bitlines of a crossbar",
@@ -61,7 +62,6 @@ FIELD_MEANINGS = {
     "attention.chunks": "Most chunks of timesteps",
     "attention.rows": "Most rows of a tile",
     "attention.order": "Kind of the attention unit",
-    "each_step": "1: with integers that differ between timesteps",
 }
 NAMED_VALUES = {  # of fields that are names: what 0, 1, ... stand for
     "inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES, "crossbar.encoding": ENCODINGS,
