@@ -120,7 +120,8 @@ UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.uni
 _INNER_JOIN = ("prefix_sum_fast", "prefix_sum_laggy", "inner_join", "tppe", "ftp_array")
 _LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weights up
 _CROSSBAR = ("cell_loader", "crossbar_array")  # units of one with crossbars
-_ATTENTION = ("attention_array", "residual_pool")  # units of one with attention
+_ATTENTION = ("attention_array",)  # units of one with attention
+_RESIDUAL_POOL = ("residual_pool",)
 
 
 def family_of(unit: str) -> Family:
@@ -141,7 +142,8 @@ def units_of(config: Config) -> list[str]:
         return list(family.units)
     others = (*(_INNER_JOIN if config.looks_up else _LOOKUP),
               *(() if config.crossbar else _CROSSBAR),
-              *(() if config.attention else _ATTENTION))
+              *(() if config.attention else _ATTENTION),
+              *(() if config.pools_residuals else _RESIDUAL_POOL))
     return [name for name in family.units if name not in others]
 
 

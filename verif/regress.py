@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..gen.run_app import run_app
-from . import sim, ttfs_sim, vit_run
+from ..models.zoo import tt_variants
+from . import sim, tt_table, ttfs_sim, vit_run
 
 __all__ = ["JOBS", "Job", "main"]
 
@@ -43,6 +44,7 @@ JOBS = (
     *(Job(f"{kind}_strips", "statten", 2, (
         "timesteps=8", "attention.chunk_steps=8", "attention.chunks=8"))
       for kind in ("statten", "ssa", "sdt")),
+    *(Job(network, tt_table.PRESET, 2) for network in tt_variants.VARIANTS),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
 )

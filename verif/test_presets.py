@@ -25,7 +25,7 @@ def _refused(text, *arguments):
 
 def test_the_presets():
     assert preset_names("accelerator") == [
-        "bcast", "imc", "loas", "scan", "small", "sparten", "statten", "tiny"]
+        "bcast", "imc", "loas", "scan", "small", "sparten", "statten", "tiny", "tt"]
     assert DEFAULT_PRESET in preset_names()
 
 

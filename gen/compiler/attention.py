@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers without weights, attention and pooling of residuals: do they fit, and how they read."""
 
-from typing import Any
-
 import torch
 
 from ...models.golden.layer import AttentionLayer, PoolLayer, PsumLayer
@@ -43,7 +41,11 @@ def check_attention(layer: AttentionLayer, timesteps: int, config: AcceleratorCo
 
 def check_pool(layer: PoolLayer, config: AcceleratorConfig) -> None:
     """Raise `CompileError` unless the unit that pools residuals can compute the layer."""
-    _part(layer, config)
+    if not config.pools_residuals:
+        raise CompileError(layer.name, "pooling of residuals", "absent where the configuration "
+                           "has neither [attention] nor each_step", "present", "set each_step=1, "
+                           "or choose a configuration with [attention], such as statten")
+    _check_windows(layer, "pooling of residuals")
     for field, value in (("height of the window", layer.window[0]),
                          ("width of the window", layer.window[1]), ("stride", layer.stride)):
         if value > _FIELD_LIMIT:
@@ -58,13 +60,17 @@ def token_source(layer: AttentionLayer, config: AcceleratorConfig) -> FiberSourc
                                          width=layer.width), config)
 
 
-def _part(layer: PsumLayer, config: AcceleratorConfig) -> AttentionConfig:
+def _part(layer: AttentionLayer, config: AcceleratorConfig) -> AttentionConfig:
     """Return the parameters of the unit; raise `CompileError` without it or with pooling."""
-    kind: Any = "attention" if isinstance(layer, AttentionLayer) else "pooling of residuals"
     if config.attention is None:
-        raise CompileError(layer.name, kind, "absent where the configuration has no [attention]",
-                           "present", "choose a configuration with [attention], such as statten")
+        raise CompileError(layer.name, "attention", "absent where the configuration has no "
+                           "[attention]", "present",
+                           "choose a configuration with [attention], such as statten")
+    _check_windows(layer, "attention")
+    return config.attention
+
+
+def _check_windows(layer: PsumLayer, kind: str) -> None:
     if layer.pool > 1:
         raise CompileError(layer.name, "pool", f"1 behind {kind}", layer.pool,
                            "pool in a layer of its own")
-    return config.attention

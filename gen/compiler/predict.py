@@ -132,11 +132,15 @@ def _attention_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float
 
 
 def _pool_cycles(plan: LayerPlan, config: AcceleratorConfig) -> float:
-    """Return the cycles of pooling residuals: one for each member of each window, or its words."""
+    """Return the cycles of pooling residuals.
+
+    One for each member of each window, or its words; or one for each lane word of the output.
+    """
     layer = plan.layer
     assert isinstance(layer, PoolLayer)
     words = max(1, config.residual_bits // config.memory_bits)
-    return plan.order.neurons * layer.window[0] * layer.window[1] * words
+    read = layer.window[0] * layer.window[1] * words
+    return plan.order.neurons * max(read, plan.out_passes)
 
 
 def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
@@ -147,7 +151,7 @@ def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> 
     - join: each chunk of each column takes 1 cycle or one for each expected match, whichever
       is more; with a laggy prefix sum, a chunk with a match takes at least its cycles;
     - rows: a word of bitmask or spikes a cycle, for all rows of the tile;
-    - output: one neuron a cycle;
+    - output: one neuron a cycle, or one lane word of its integers;
     - weights, if they are streamed: one word a cycle.
     """
     order = plan.order
@@ -157,7 +161,7 @@ def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> 
         chunk_cycles = np.maximum(chunk_cycles, busy * config.chunk / config.laggy_adders)
     join = float(chunk_cycles.sum())
     fetch = _row_words(plan, config, density) * plan.tile_rows
-    output = plan.tile_rows * order.columns
+    output = max(plan.tile_rows, order.windows_per_tile * plan.out_passes) * order.columns
     streamed = plan.weight_words if plan.stream_weights else 0
     tile = max(join / order.blocks, fetch, output / order.blocks, streamed)
     return plan.weight_words + order.blocks * order.tiles * tile
@@ -173,7 +177,7 @@ def _lookup_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -
       spike of a row (``scan``) or of any row of the tile (``bcast``);
     - rows: they come one after another, a word a cycle; a chunk is expanded, V positions of each
       bank a cycle, and takes one cycle more;
-    - output: one neuron a cycle;
+    - output: one neuron a cycle, or one lane word of its integers;
     - memory: a word a cycle of all that is read.
     """
     order, weights = plan.order, plan.weights
@@ -190,8 +194,9 @@ def _lookup_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -
     elements = order.tiles * max(int(weights.column_beats.sum()), hits)
     fetches = order.tiles if plan.stream_weights else 1
     memory = order.blocks * rows * words + fetches * plan.weight_words
+    output = order.columns * max(rows, order.height * order.width * plan.out_passes)
     return (max(first, plan.weight_words / order.blocks)
-            + max(elements, order.blocks * rows * row - first, rows * order.columns, memory))
+            + max(elements, order.blocks * rows * row - first, output, memory))
 
 
 def _row_words(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:

@@ -126,7 +126,6 @@ class IntegerNetwork:
             if layer.residual is not None:
                 self._check_residual(layer, known)
             self._check_kind(layer, known)
-            self._check_masks(layer)
             known[layer.name] = layer
 
     def _check_reader(self, layer: PsumLayer, reader: MapReader,
@@ -150,16 +149,15 @@ class IntegerNetwork:
                 raise NetworkError(f"{layer.name}: {field} must be {expected}, as "
                                    f"{reader.input} gives, not {found}")
 
-    def _check_masks(self, layer: PsumLayer) -> None:
-        for source in layer.sources if isinstance(layer, IntegerLayer) else ():
-            if source.time_mask is not None:
-                check_int(f"{layer.name}: time_mask of source {source.input}", source.time_mask,
-                          1, (1 << self.timesteps) - 1)
-
     def _check_kind(self, layer: PsumLayer, known: dict[str, PsumLayer]) -> None:
-        if isinstance(layer, IntegerLayer) and layer.crossbars is not None:
-            check_int(f"{layer.name}: timesteps of crossbars",
-                      layer.crossbars.config.timesteps, self.timesteps, self.timesteps)
+        if isinstance(layer, IntegerLayer):
+            for source in layer.sources:
+                if source.time_mask is not None:
+                    check_int(f"{layer.name}: time_mask of source {source.input}",
+                              source.time_mask, 1, (1 << self.timesteps) - 1)
+            if layer.crossbars is not None:
+                check_int(f"{layer.name}: timesteps of crossbars",
+                          layer.crossbars.config.timesteps, self.timesteps, self.timesteps)
         if isinstance(layer, AttentionLayer) and self.timesteps % layer.chunk_steps:
             raise NetworkError(f"{layer.name}: chunk_steps must divide the timesteps "
                                f"({self.timesteps}), not be {layer.chunk_steps}")

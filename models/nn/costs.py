@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .layer_config import LayerConfig, SourceConfig
+from .layers import AnyConfig
 from .tensor_train import core_shapes
 
 __all__ = ["STRIDES", "Costs", "costs"]
@@ -24,13 +25,13 @@ class Costs:
         return Costs(self.parameters + other.parameters, self.macs + other.macs)
 
 
-def costs(layers: Sequence[LayerConfig], timesteps: int,
+def costs(layers: Sequence[AnyConfig], timesteps: int,
           strides: Literal["cores", "output", "pooled"] = "cores") -> Costs:
     """Count parameters and multiply-accumulates, padding included.
 
     Parameters
     ----------
-    layers : sequence of LayerConfig
+    layers : sequence of LayerConfig or FixedConfig
     timesteps : int
         ``T``.
     strides : "cores", "output" or "pooled"
@@ -48,6 +49,8 @@ def costs(layers: Sequence[LayerConfig], timesteps: int,
         raise ValueError(f"strides must be one of {', '.join(STRIDES)}, not {strides!r}")
     total = Costs(0, 0)
     for layer in layers:
+        if not isinstance(layer, LayerConfig):
+            continue
         if layer.tensor_train is not None:
             total += _cores(layer, timesteps, strides)
             continue

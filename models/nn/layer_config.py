@@ -3,6 +3,9 @@
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from ..golden.checks import integer_limits
 from ..golden.layer import IMAGE, PIXEL_BITS
 from ..golden.plif import LIF
 from .tensor_train import TensorTrain
@@ -18,6 +21,12 @@ class Integers:
     exponent: int            # the unit is 2**-exponent
     signed: bool = True
     each_step: bool = True   # whether they differ between timesteps
+
+    def stored(self, x: Tensor) -> Tensor:
+        """Return multiples of the unit, Tensor[T, ...], as far as they are stored."""
+        low, high = (limit * 2.0 ** -self.exponent
+                     for limit in integer_limits(self.bits, self.signed))
+        return (x if self.each_step else x[:1].expand_as(x)).clamp(low, high)
 
 
 PIXELS = Integers(bits=PIXEL_BITS, exponent=PIXEL_BITS, signed=False, each_step=False)
@@ -35,7 +44,7 @@ class SourceConfig:
     stride: int = 1
     padding: tuple[int, int] = (1, 1)   # above and below, left and right
     mean_pool: int = 1                  # side of the average pooling before, a power of two
-    identity: bool = False              # the input enters the current as it is, kernel unused
+    identity: bool = False              # spikes enter the current as they are, kernel unused
     shared: bool = False                # has the weights of the source before
     frames: bool = False                # an image is spikes, another one at each timestep
     integers: Integers | None = None    # what the input gives if it is a layer without neurons

@@ -32,8 +32,7 @@ class SpikingLayer(nn.Module):
         self.weights = nn.ParameterList([
             _initial(config.outputs, source) for source in config.trained])
         self.neuron = LIFNeuron(config.lif) if config.lif else None
-        normed = config.trained and not config.readout
-        self.norm = nn.BatchNorm2d(config.outputs) if normed else None
+        self.norm = None if config.readout else nn.BatchNorm2d(config.outputs)
         self.bias = nn.Parameter(torch.zeros(config.outputs)) if config.readout else None
 
     def synapse(self) -> tuple[list[Tensor], Tensor | None]:
@@ -54,14 +53,14 @@ class SpikingLayer(nn.Module):
             With ``H = W = 1`` for the readout.
         """
         sources = list(zip(self.config.sources, inputs, strict=True))
-        parts = [x for source, x in sources if source.identity]
-        trained = [(source, x) for source, x in sources if not source.identity]
-        if trained:
-            total = self.convolved(trained)
-            if self.norm is not None:
-                total = self.norm(total)
-            parts = [total.unflatten(0, inputs[0].shape[:2]), *parts]
-        return cast(Tensor, sum(parts[1:], parts[0]))
+        total = self.convolved([(source, x) for source, x in sources if not source.identity])
+        if self.norm is not None:
+            total = self.norm(total)
+        total = total.unflatten(0, inputs[0].shape[:2])
+        for source, x in sources:
+            if source.identity:
+                total = total + x
+        return total
 
     def convolved(self, inputs: Sequence[tuple[SourceConfig, Tensor]]) -> Tensor:
         """Return the sum of the products, Tensor[T * B, N, H, W].

@@ -15,7 +15,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..golden.checks import integer_limits
 from ..golden.layer import PIXEL_BITS, IntegerLayer, Source
 from ..golden.network import IntegerNetwork
 from ..golden.requantize import MULTIPLIER_BITS, SHIFT_LIMIT
@@ -156,8 +155,6 @@ class FakeQuantizedLayer(SpikingLayer):
         for weight, folded in zip(self.weights, weights, strict=True):
             weight.copy_(folded)
         self.bias.copy_(bias)
-        if not weights:
-            return
         largest = torch.stack([w.abs().flatten(1).amax(1) for w in weights]).amax(0)
         if self.multiplied:
             self._choose_multipliers(largest * 2.0 ** -self.config.sources[0].exponent)
@@ -202,11 +199,7 @@ class FakeQuantizedLayer(SpikingLayer):
     def stored(self, spikes: Tensor) -> Tensor:
         """Pool and silence spikes; clamp integers to their bits."""
         integers = self.config.integers
-        if integers is None:
-            return super().stored(spikes)
-        low, high = (limit * 2.0 ** -integers.exponent
-                     for limit in integer_limits(integers.bits, integers.signed))
-        return (spikes if integers.each_step else spikes[:1].expand_as(spikes)).clamp(low, high)
+        return integers.stored(spikes) if integers else super().stored(spikes)
 
     def _residual_range(self, x: Tensor) -> Tensor:
         low, high = RESIDUAL_LIMITS

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .layer_config import LayerConfig, SourceConfig
-from .layers import SpikingLayer, SpikingNetwork
+from .layers import AnyConfig, SpikingLayer, SpikingNetwork, build_layer
 from .tensor_train import TensorTrain, chain, core_shapes, merge, short_chain, short_merge
 
 __all__ = ["TensorTrainLayer", "floating_network", "tensor_train_sources"]
@@ -92,10 +92,11 @@ class TensorTrainLayer(SpikingLayer):
         return parts.unflatten(0, x.shape[:2])[order].flatten(0, 1)
 
 
-def floating_network(layers: Sequence[LayerConfig], timesteps: int) -> SpikingNetwork:
+def floating_network(layers: Sequence[AnyConfig], timesteps: int) -> SpikingNetwork:
     """Return an untrained network, of layers with and without cores."""
-    return SpikingNetwork([TensorTrainLayer(layer) if layer.tensor_train else SpikingLayer(layer)
-                           for layer in layers], timesteps)
+    return SpikingNetwork([
+        TensorTrainLayer(layer) if isinstance(layer, LayerConfig) and layer.tensor_train
+        else build_layer(layer) for layer in layers], timesteps)
 
 
 def _dense(x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from ..golden import network_file
 from ..golden.network import IntegerNetwork
 from .costs import costs
 from .layer_config import LayerConfig
-from .layers import SpikingNetwork
+from .layers import AnyConfig, SpikingNetwork
 from .quantization import fold_network, integer_network
 from .recipe import load_state
 from .tensor_train_layer import floating_network
@@ -39,7 +39,7 @@ class TensorTrainRecipe:
     ----------
     name : str
         Of the network and its file.
-    layers : tuple of LayerConfig
+    layers : tuple of LayerConfig or FixedConfig
         In order.
     timesteps : int
         ``T``.
@@ -50,7 +50,7 @@ class TensorTrainRecipe:
     """
 
     name: str
-    layers: tuple[LayerConfig, ...]
+    layers: tuple[AnyConfig, ...]
     timesteps: int
     training: TrainingConfig
     load_training: Callable[[], LabelledImages]
@@ -64,7 +64,7 @@ class TensorTrainRecipe:
     @property
     def decomposed(self) -> bool:
         """Whether it has cores."""
-        return any(layer.tensor_train for layer in self.layers)
+        return any(isinstance(layer, LayerConfig) and layer.tensor_train for layer in self.layers)
 
     def train(self, data: LabelledImages, seed: int,
               report: Callable[[int, int, float], None] = lambda *_: None) -> SpikingNetwork:

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from .fixed_layers import FixedLayer
 from .layer_config import Integers, LayerConfig, SourceConfig
 from .layers import SpikingNetwork
 from .quantization import FakeQuantizedLayer, fold, norm_factors
@@ -82,6 +83,9 @@ def _build(network: SpikingNetwork, exponents: dict[str, int], weight_bits: int,
            integers: Integers) -> SpikingNetwork:
     layers = []
     for layer in deepcopy(network).double():
+        if isinstance(layer, FixedLayer):
+            layers.append(layer)
+            continue
         if not isinstance(layer, TensorTrainLayer):
             made = FakeQuantizedLayer(layer.config, weight_bits)
             made.initialize(*fold(layer))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from ..golden.layer import IMAGE
 from ..golden.plif import LIF
 from ..nn.layer_config import Integers, LayerConfig, SourceConfig
+from ..nn.layers import AnyConfig
+from ..nn.membrane import MembraneConfig
 from ..nn.quantization import RESIDUAL_EXPONENT
 from ..nn.tensor_train import TensorTrain
 from ..nn.tensor_train_layer import tensor_train_sources
@@ -54,7 +56,7 @@ class MsResNet:
     stem_padding: int = 1
     frames: bool = False
 
-    def layers(self, mode: str = "dense", ranks: Sequence[int] = ()) -> tuple[LayerConfig, ...]:
+    def layers(self, mode: str = "dense", ranks: Sequence[int] = ()) -> tuple[AnyConfig, ...]:
         """Return the layers.
 
         Parameters
@@ -76,55 +78,46 @@ class MsResNet:
                   for rank in (ranks if mode != "dense" else [1] * count)]
         return tuple(self._layers(trains))
 
-    def _layers(self, trains: list[TensorTrain | None]) -> Iterator[LayerConfig]:
+    def _layers(self, trains: list[TensorTrain | None]) -> Iterator[AnyConfig]:
         image = SourceConfig(input=IMAGE, inputs=self.inputs, height=self.side, width=self.side,
                              stride=self.stem_stride, frames=self.frames,
                              padding=(self.stem_padding, self.stem_padding))
         side = (self.side + 2 * self.stem_padding - 3) // self.stem_stride + 1
-        membrane = replace(_MEMBRANE, each_step=self.frames)
-        stem = LayerConfig(name="stem", sources=(image,), outputs=self.stem, lif=NEURON,
-                           keep_residual=True)
+        yield LayerConfig(name="stem", sources=(image,), outputs=self.stem, lif=NEURON,
+                          keep_residual=True)
         given, channels = "stem", self.stem
-        yield from self._fired(stem, 0, side, membrane)
         for number, (outputs, stride) in enumerate(self.blocks, 1):
             first, second = f"block{number}a", f"block{number}b"
-            fires, residual = self._fires(given, number - 1), given
-            after = (side - 1) // stride + 1
-            yield self._conv(first, fires, channels, outputs, side, stride,
-                             trains[2 * number - 2])
-            if self._changes(number - 1):
-                residual = f"block{number}_shortcut"
-                source = _point(given, channels, side, stride=stride, integers=membrane)
-                yield LayerConfig(name=residual, sources=(source,), outputs=outputs, lif=None,
-                                  integers=_UNREAD, keep_residual=True)
-            given, channels, side, membrane = second, outputs, after, _MEMBRANE
-            yield from self._fired(
-                self._conv(second, first, channels, outputs, side, 1, trains[2 * number - 1],
-                           residual=residual, keep_residual=True), number, side, membrane)
+            conv = self._conv(first, given, channels, outputs, side, stride,
+                              trains[2 * number - 2])
+            if (channels, 1) == (outputs, stride):
+                added, layers = given, [conv]
+            else:
+                membrane, shortcut, again = self._shortcut(number, conv.sources[0], outputs)
+                added, layers = again.name, [membrane, conv, shortcut, again]
+            yield from layers
+            side = (side - 1) // stride + 1
+            yield self._conv(second, first, outputs, outputs, side, 1, trains[2 * number - 1],
+                             residual=added, keep_residual=True)
+            given, channels = second, outputs
         yield LayerConfig(name="readout", outputs=self.classes, lif=None, sources=(
             _point(given, channels, side, mean_pool=side),))
 
-    def _changes(self, number: int) -> bool:
-        """Whether the block behind a number of blocks changes the size or the channels."""
-        if number == len(self.blocks):
-            return False
-        before = self.blocks[number - 1][0] if number else self.stem
-        return self.blocks[number] != (before, 1)
-
-    def _fires(self, name: str, number: int) -> str:
-        """Return the name of the layer with the spikes of a membrane."""
-        return f"{name}_spikes" if self._changes(number) else name
-
-    def _fired(self, layer: LayerConfig, number: int, side: int,
-               membrane: Integers) -> Iterator[LayerConfig]:
-        """Return the layer; where its membrane is read, too, its neurons are a second layer."""
-        if not self._changes(number):
-            yield layer
-            return
-        yield replace(layer, lif=None, integers=membrane)
-        source = _point(layer.name, layer.outputs, side, identity=True, integers=membrane)
-        yield LayerConfig(name=self._fires(layer.name, number), sources=(source,),
-                          outputs=layer.outputs, lif=NEURON)
+    def _shortcut(self, number: int, source: SourceConfig, outputs: int
+                  ) -> tuple[MembraneConfig, LayerConfig, MembraneConfig]:
+        """Return what makes a membrane fit another size: itself, a 1x1 convolution of it, that."""
+        integers = replace(_MEMBRANE, each_step=self.frames or number > 1)
+        membrane = MembraneConfig(
+            name=f"{source.input}_membrane", kept=source.input, channels=source.inputs,
+            height=source.height, width=source.width, integers=integers)
+        point = _point(membrane.name, source.inputs, source.height, stride=source.stride,
+                       integers=integers)
+        shortcut = LayerConfig(name=f"block{number}_shortcut", sources=(point,), lif=None,
+                               outputs=outputs, integers=_UNREAD, keep_residual=True)
+        side = (source.height - 1) // source.stride + 1
+        return membrane, shortcut, MembraneConfig(
+            name=f"{shortcut.name}_kept", kept=shortcut.name, channels=outputs, height=side,
+            width=side, integers=_UNREAD, keep_residual=True)
 
     def _conv(self, name: str, given: str, inputs: int, outputs: int, side: int, stride: int,
               train: TensorTrain | None, **fields) -> LayerConfig:

@@ -88,9 +88,8 @@ def get(name: str) -> TensorTrainRecipe:
 
 def found_ranks(network: SpikingNetwork) -> dict[str, int]:
     """Return the rank that variational Bayes finds in each 3x3 kernel of the blocks."""
-    return {layer.config.name: choose_rank(layer.synapse()[0][0]) for layer in network
-            if layer.config.name.startswith("block") and layer.weights
-            and layer.config.sources[0].kernel == (3, 3)}
+    return {name: choose_rank(layer.synapse()[0][0]) for name, layer in network.trained.items()
+            if name.startswith("block") and layer.config.sources[0].kernel == (3, 3)}
 
 
 def _mean(values: Sequence[float | None], factor: float = 100, digits: int = 1) -> str:

@@ -32,8 +32,8 @@ class AcceleratorConfig(ElementConfig):
     """Parameters of the whole accelerator: the datapath, its memory and its buffers.
 
     With ``crossbar`` it has crossbar macros beside its elements, and each layer is computed by
-    the ones or the others. With ``attention`` it has a unit for spikes times spikes, and one that
-    pools residuals.
+    the ones or the others. With ``attention`` it has a unit for spikes times spikes. With that or
+    with ``each_step`` it has one that pools residuals, also to hand them on as integers.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class AcceleratorConfig(ElementConfig):
     weight_buffer_beats: int = 4096  # a power of two
     max_columns: int = 1024        # output channels computed from one weight block
     requantize: int = 1            # 1: with multipliers for requantization and residuals
-    each_step: int = 0             # 1: with integers that differ between timesteps
+    each_step: int = 0             # 1: with integers of each timestep, and residuals as such
     crossbar: CrossbarConfig | None = None  # of the macros, if there are any
     attention: AttentionConfig | None = None  # of the unit, if there is one
 
@@ -131,6 +131,11 @@ class AcceleratorConfig(ElementConfig):
                               f"not be {attention.result_limit}")
         if not self.requantize:
             raise ConfigError("requantize must be 1 with attention, not 0")
+
+    @property
+    def pools_residuals(self) -> bool:
+        """Whether there is the unit that pools residuals."""
+        return self.attention is not None or bool(self.each_step)
 
     @property
     def mask_words(self) -> int:

@@ -30,7 +30,7 @@ FIELD_MEANINGS = {
     "weight_buffer_beats": "Beats in the weight buffer",
     "max_columns": "Output channels computed from one weight block",
     "requantize": "1: with multipliers for requantization and residuals",
-    "each_step": "1: with integers that differ between timesteps",
+    "each_step": "1: with integers of each timestep, and residuals as such",
     "crossbar": "1: with crossbars, see the registers crossbar_*",
     "crossbar.rows": "Wordlines of a crossbar, R",
     "crossbar.columns": "Bitlines of a crossbar",

@@ -35,7 +35,8 @@ class MatrixEngine(wiring.Component):
 
     Tiles and rows go to the ones or the others, which give the same results in the same order.
     So do those of a layer that asks for attention, and the tiles of one that pools residuals.
-    Without ``config.crossbar`` and ``config.attention`` there are elements only.
+    Without ``config.crossbar``, ``config.attention`` and ``config.each_step`` there are elements
+    only.
 
     The modules in the attribute ``shared`` are instantiated, not contained.
 
@@ -129,7 +130,9 @@ class MatrixEngine(wiring.Component):
         if self.crossbars is not None:
             engines.append(self._add_crossbars(m, self.crossbars))
         if self.config.attention is not None:
-            engines += [self._add_attention(m), self._add_residual_pool(m)]
+            engines.append(self._add_attention(m))
+        if self.config.pools_residuals:
+            engines.append(self._add_residual_pool(m))
         built = {engine.name for engine in engines}
         chosen = {name: Signal(name=f"use_{name}") for name in (_ELEMENTS, *_OTHERS)}
         others = Cat(chosen[name] for name in _OTHERS)
