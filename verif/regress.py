@@ -44,7 +44,8 @@ JOBS = (
     *(Job(f"{kind}_strips", "statten", 2, (
         "timesteps=8", "attention.chunk_steps=8", "attention.chunks=8"))
       for kind in ("statten", "ssa", "sdt")),
-    *(Job(network, tt_table.PRESET, 2) for network in tt_variants.VARIANTS),
+    *(Job(network, tt_table.PRESET, 2) for network, variant in
+      tt_variants.VARIANTS.items() if variant.weight_bits == 8),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
 )

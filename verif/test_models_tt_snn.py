@@ -17,41 +17,8 @@ from spikeloom.models.nn.tensor_train_recipe import Measurement, TensorTrainReci
 from spikeloom.models.nn.training import STILL, TrainingConfig, operand
 from spikeloom.models.nn.unmerged import choose_exponents, unmerge
 from spikeloom.models.zoo import tt_published, tt_snn
-from spikeloom.models.zoo.registry import UnknownNetworkError
-from spikeloom.models.zoo.tt_layers import MsResNet
-
-SHAPE = MsResNet(inputs=1, side=8, stem=5, blocks=((6, 2), (6, 1), (8, 2)), classes=4,
-                 timesteps=4)
-RANKS = (2, 3, 3, 4, 3, 4)
-MODES = ("dense", "stt", "ptt", "htt")
-
-
-def pictures(count=96):
-    """Images of 8x8 pixels with one bright corner, which is the class."""
-    generator = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, 4, (count,), generator=generator)
-    images = torch.randint(0, 40, (count, 8, 8), generator=generator, dtype=torch.uint8)
-    for image, label in zip(images, labels.tolist(), strict=True):
-        image[label // 2 * 4:label // 2 * 4 + 4, label % 2 * 4:label % 2 * 4 + 4] += 200
-    return LabelledImages(images=images, labels=labels)
-
-
-def frames(count=96):
-    """The same as spikes of four timesteps: bits of the pixels."""
-    data = pictures(count)
-    spikes = data.images[:, None, None] >> torch.arange(4, 8).view(4, 1, 1, 1) & 1
-    return LabelledImages(images=spikes.to(torch.uint8), labels=data.labels)
-
-
-def network_of(mode, shape):
-    """Return a network whose norms have seen some images."""
-    torch.manual_seed(2)
-    network = floating_network(shape.layers(mode, RANKS), shape.timesteps).train()
-    images = operand((frames() if shape.frames else pictures()).images)
-    with torch.no_grad():
-        for _ in range(20):
-            network(images)
-    return network.eval()
+from spikeloom.models.zoo.errors import UnknownNetworkError
+from spikeloom.verif.tt_networks import MODES, RANKS, SHAPE, frames, network_of, pictures
 
 
 def assert_same(quantized, integer, images):
