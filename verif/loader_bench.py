@@ -38,17 +38,16 @@ def wanted_of(bench: Bench, traffic: Traffic) -> Wanted:
     """Return what the golden ops give for a layer."""
     config, found = bench.config, Wanted()
     block = load_rows(traffic.layer, traffic.maps, config.chunk)
-    stored = load_rows(traffic.layer | {"silent_steps": [0, 0]}, traffic.maps, config.chunk)
     rounds = 0 if traffic.layer["residual_pool"] else (
         traffic.layer["blocks"] + traffic.layer["attention"])
-    fibers = [row for _ in range(rounds) for row in zip(block, stored, strict=True)]
+    fibers = [row for _ in range(rounds) for row in block]
     for tile in walk_layer(bench, traffic.layer):
         found.tiles.append({"rows": len(tile.rows), "opens": int(tile.opens),
                             "closes": int(tile.closes)})
         if tile.slots:
             found.slots.append(dict(zip(("address", "rows"), tile.slots, strict=True)))
         for number, segments in enumerate(tile.rows if rounds else []):
-            found.beats += fiber_beats(bench, *fibers.pop(0), number)
+            found.beats += fiber_beats(bench, fibers.pop(0), number)
             for segment in segments:
                 if segment.address is not None:
                     found.masks.append((segment.address, config.mask_words))
@@ -63,16 +62,11 @@ def wanted_of(bench: Bench, traffic: Traffic) -> Wanted:
     return found
 
 
-def fiber_beats(bench: Bench, fiber: torch.Tensor, stored: torch.Tensor, row: int
-                ) -> list[dict[str, Any]]:
-    """Return a row's fiber as beats; values that do not count are left out.
-
-    Words that are zero keep their places if they are not in ``stored``, the fiber in memory.
-    """
+def fiber_beats(bench: Bench, fiber: torch.Tensor, row: int) -> list[dict[str, Any]]:
+    """Return a row's fiber as beats; values that do not count are left out."""
     config, found = bench.config, []
-    chunks = list(compress(stored.flatten(), config.chunk).chunks())
-    for number, ((mask, _, _), words) in enumerate(zip(chunks, fiber, strict=True)):
-        values = words[mask.bool()]
+    chunks = list(compress(fiber.flatten(), config.chunk).chunks())
+    for number, (mask, _, values) in enumerate(chunks):
         beats = [part.tolist() for part in values.split(config.beat_values)] or [[]]
         bits = sum(1 << place for place in mask.nonzero().flatten().tolist())
         for index, lanes in enumerate(beats):

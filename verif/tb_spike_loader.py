@@ -46,6 +46,12 @@ _CORNERS: dict[str, Callable[[Bench], dict[str, Any]]] = {
         "blocks": 2},
     "one_chunk_of_all_taps": lambda bench: {
         "kinds": [(2, 2, bench.config.chunk // 4, 4)], "out_width": 3},
+    "silenced": lambda bench: {"kinds": [(2, 2, bench.config.chunk // 4, 4)], "density": 1.0,
+                               "silent_steps": [0xFFFF, 0], "out_width": 3},
+    "often_silenced": lambda bench: {
+        "kinds": [(1, 1, bench.config.chunk, 1), (1, 1, bench.config.chunk, 1)],
+        "silent_steps": [0xFFFE, 1], "out_width": 4, "out_height": 2}
+        if bench.config.max_chunks > 1 else {"kinds": [(1, 1, 1, 1)]},
     "silent": lambda bench: {"kinds": [(2, 2, 1, 4)], "density": 0.0, "out_width": 2},
     "full": lambda bench: {"kinds": [(2, 2, bench.config.chunk // 4, 4)], "density": 1.0,
                            "out_width": 3},
@@ -177,9 +183,11 @@ async def keeps_its_pace(dut: Any) -> None:
     inside = {"height": 6, "width": 6, "stride": 1, "padding_top": 0, "padding_left": 0}
     outside = {"padding_top": 200, "padding_left": 200, "stride": 1}
     taps = min(3, config.max_chunks)
-    full = layer_traffic(bench.rng, config, [(1, taps, config.chunk, 1)], density=1.0,
-                         out_width=4, sources=[inside])
-    silent = layer_traffic(bench.rng, config, [(1, taps, 1, 1)], out_width=4, sources=[outside])
+    full, sifted = (layer_traffic(bench.rng, config, [(1, taps, config.chunk, 1)], density=1.0,
+                                  out_width=4, sources=[inside], silent_steps=[steps, 0])
+                    for steps in (0, 1))
+    silent = layer_traffic(bench.rng, config, [(1, taps, 1, 1)], out_width=4, sources=[outside],
+                           silent_steps=[0, 0])
     for traffic, beats in ((full, config.chunk_beats * taps), (silent, taps)):
         since = len(row.cycles)
         await loader.run(traffic)
@@ -195,6 +203,12 @@ async def keeps_its_pace(dut: Any) -> None:
         else:
             for at in range(0, len(cycles), taps):
                 assert cycles[at + taps - 1] - cycles[at] == taps - 1, "a segment per cycle"
+    since = len(row.cycles)
+    await loader.run(sifted)
+    values = 4 * taps * config.chunk
+    taken = row.cycles[-1] - row.cycles[since] + 1
+    most = values + 4 * taps * max(0, config.mask_words - config.chunk) + 8
+    assert taken <= most, f"{values} values must take {most} cycles, not {taken}"
 
 
 @cocotb.test()

@@ -64,7 +64,7 @@ def test_masks_are_in_the_descriptors():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"each_step": 0}, "block1a_g1: output of integers of each timestep must be absent .*each_step=1"),
+    ({"each_step": 0}, "block1a_g1: output of integers of each timestep must be absent .*step=1"),
     ({"tppes": 7}, "block1a_g1: lane passes of the output must be at most 7, .*not 8; set tppes=8"),
     ({"guard_bits": 0}, "block1_shortcut: psum with bias must be in .* bits signed"),
 ])

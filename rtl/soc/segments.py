@@ -85,7 +85,8 @@ def segment_beat_layout(config: AcceleratorConfig) -> data.StructLayout:
     count : range(V + 1)
         How many of them count; the others are undefined.
     mask : unsigned(C)
-        Positions of the slot that are not silent; the same in all beats of the segment.
+        Positions of the slot that are not silent: all of them in each beat of the segment; or,
+        behind the sifter, those so far.
     shift : range(C)
         Position in the fiber's chunk that position 0 of the slot has.
     done : unsigned(1)

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Array, Module, Signal
+from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -14,6 +14,7 @@ from .fiber_joiner import FiberJoiner
 from .memory_port import ReadClient
 from .row_walker import RowWalker
 from .spike_fetch import SpikeFetch
+from .spike_sifter import SpikeSifter
 from .tiles import slots_layout, walked_tile_layout
 
 __all__ = ["SpikeLoader"]
@@ -22,13 +23,14 @@ __all__ = ["SpikeLoader"]
 class SpikeLoader(wiring.Component):
     """Gather the rows of a convolution from compressed spike maps, without expanding them.
 
-    Timesteps at which a source is silent are cleared in its lane words. A word that becomes zero
-    keeps its place in the fiber.
+    Timesteps at which a source is silent are cleared in its lane words; words that become zero
+    leave the fiber.
 
     Equal in every bit to ``spikeloom.models.golden.spike_loader.load_rows``.
 
     Latency: that of `RowWalker`, `SpikeFetch` and `FiberJoiner` together.
-    Throughput: a segment per ``mask_words`` cycles, a beat per cycle.
+    Throughput: a segment per ``mask_words`` cycles, a beat per cycle, or a value where a source is
+    silent at times.
     Back-pressure: any stream may wait; nothing is lost.
     Reset: synchronous; forgets the layer and clears ``error``.
 
@@ -87,6 +89,7 @@ class SpikeLoader(wiring.Component):
         m = Module()
         m.submodules.walker = walker = RowWalker(self.config)
         m.submodules.fetch = fetch = SpikeFetch(self.config)
+        m.submodules.sifter = sifter = SpikeSifter(self.config)
         m.submodules.joiner = joiner = FiberJoiner(self.config)
         m.d.comb += [
             walker.layer.eq(self.layer), walker.start.eq(self.start),
@@ -97,17 +100,8 @@ class SpikeLoader(wiring.Component):
         connect(m, walker.o, fetch.i)
         connect(m, fetch.masks, flipped(self.masks))
         connect(m, fetch.values, flipped(self.values))
-        self._silence(m, fetch.o, joiner.i)
+        m.d.comb += sifter.layer.eq(self.layer)
+        connect(m, fetch.o, sifter.i)
+        connect(m, sifter.o, joiner.i)
         connect(m, joiner.o, flipped(self.o_row))
         return m
-
-    def _silence(self, m: Module, beats: stream.Interface, joined: stream.Interface) -> None:
-        """Hand on beats without the spikes of the timesteps that do not count."""
-        silent = Signal(self.config.timesteps)
-        m.d.comb += [
-            silent.eq(Array(self.layer.silent_steps)[beats.p.source]),
-            joined.payload.eq(beats.payload),
-            joined.valid.eq(beats.valid), beats.ready.eq(joined.ready),
-        ]
-        for value, word in zip(joined.p.values, beats.p.values, strict=True):
-            m.d.comb += value.eq(word & ~silent)
