@@ -286,13 +286,11 @@ def _keeper(layer: str, field: str, name: str | None, known: dict[str, PsumLayer
 def _run_layer(layer: PsumLayer, inputs: list[Tensor], residual: Tensor | None,
                batch: int) -> LayerTrace:
     steps = len(inputs[0])
-    if any(reader.bits and not reader.each_step for reader in layer.readers):  # one product
-        rows = layer.rows([maps[:1] for maps in inputs])
-        psums = layer.psums(rows)
+    still = any(reader.bits and not reader.each_step for reader in layer.readers)
+    rows = layer.rows([maps[:1] for maps in inputs] if still else inputs)
+    psums = layer.psums(rows)
+    if still:  # one product for all timesteps
         rows, psums = (x.expand(steps, -1, -1) for x in (rows, psums))
-    else:
-        rows = layer.rows(inputs)
-        psums = layer.psums(rows)
     currents = layer.currents(psums, residual)
     spikes = layer.spikes(currents) if layer.output == "spikes" else None
     stored = None if layer.output == "readout" else layer.stored(
