@@ -77,6 +77,12 @@ MUTANTS: dict[str, Mutant] = {
         pattern=rf"(assign {NET} = counted__payload\[\d+:0\] \+ [^\n]*\n  assign {NET} = {NET})"
                 r" - 1'h1;",
         replacement=r"\1;"),
+    "silenced_word_stays": Mutant(
+        unit="spike_loader", module="sifter", killed_by="matches_golden/gaps=0.0/stalls=0.0",
+        pattern=r"= \| word;", replacement="= 1'h1;"),
+    "mask_of_segment_before": Mutant(
+        unit="spike_loader", module="sifter", killed_by="matches_golden/gaps=0.0/stalls=0.0",
+        pattern=rf"= begun \? kept : {ZERO};", replacement="= kept;"),
     "tile_given_twice": Mutant(
         unit="spike_loader", module="walker.tiles",
         killed_by="matches_golden/gaps=0.0/stalls=0.0",

@@ -24,12 +24,12 @@ ENCODE, LAYER, READOUT = 1, 2, 2  # two operations and a mode
 def descriptor(operation=LAYER, mode=0, pitch=0, address=0):
     """Return a descriptor whose fields are what the sequencer looks at."""
     words = [0] * 40
-    words[0] = operation | mode << 8
+    words[0], words[18] = operation | mode << 8, pitch
     if operation == ENCODE:
         words[2] = 1                                      # passes
-        words[19], words[20], words[21], words[22], words[23] = address, pitch, 5, 7, 3
+        words[19], words[21], words[22], words[23] = address, 5, 7, 3
     else:
-        words[10], words[18] = address, pitch
+        words[10] = address
     return words
 
 

@@ -56,8 +56,9 @@ class SpikeSifter(wiring.Component):
         silent, word = Signal(self.config.timesteps), Signal(self.config.timesteps)
         index = Signal(index_range(self.config.beat_values))  # value of the beat
         begun = Signal()                                      # a value of the segment has gone
-        rest, kept = Signal(self.config.chunk), Signal(self.config.chunk)  # positions
-        left, lowest, chosen = Signal.like(rest), Signal.like(rest), Signal.like(rest)
+        rest, kept, left, lowest, chosen = (
+            Signal(self.config.chunk, name=name)  # positions
+            for name in ("rest", "kept", "left", "lowest", "chosen"))
         sifts, remains, beat_end = Signal(), Signal(), Signal()
         m.d.comb += [
             silent.eq(Array(self.layer.silent_steps)[i.source]), sifts.eq(silent.any()),
