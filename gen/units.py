@@ -12,6 +12,7 @@ from ..rtl.config import (
     Config,
     ConfigError,
     CrossbarConfig,
+    TrainConfig,
     TTFSConfig,
     VitConfig,
     VitCoreConfig,
@@ -39,6 +40,8 @@ from ..rtl.soc.csr import CSR
 from ..rtl.soc.post_processor import PostProcessor
 from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
+from ..rtl.train.rescaler import Rescaler
+from ..rtl.train.train_core import TrainCore
 from ..rtl.ttfs.ttfs_core import TTFSCore
 from ..rtl.ttfs.ttfs_neuron import TTFSNeuron
 from ..rtl.vit.gelu import GELU
@@ -98,6 +101,10 @@ FAMILIES = {
         "imc_engine": IMCEngine,
         "membrane_lif": MembraneLIF,
         "imc_core": IMCCore,
+    }),
+    "train": Family(TrainConfig, "train", {
+        "rescaler": Rescaler,
+        "train_core": TrainCore,
     }),
     "ttfs": Family(TTFSConfig, "ttfs", {
         "ttfs_neuron": TTFSNeuron,
