@@ -317,7 +317,7 @@ class Cluster(wiring.Component):
     def _compute(self, m: Module, core, operation, issue, walker, pixel, inside, place, words,
                  store) -> None:
         """Multiply, add up, give sums away."""
-        lanes, bits = self.config.lanes, self.config.lane_bits
+        bits = self.config.lane_bits
         forward, back, outer = (operation == one for one in Operation)
         fetched, multiplied, added = (Signal(item_layout(self.config), name=name)
                                       for name in ("fetched", "multiplied", "added"))
