@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..gen.run_app import run_app
-from . import sim, ttfs_sim, vit_run
+from . import sim, train_sim, ttfs_sim, vit_run
 
 __all__ = ["JOBS", "Job", "main"]
 
@@ -38,6 +38,9 @@ JOBS = (
         "ms_resnet_fashion")),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
+    Job("tt_train", "train", 16 * 200), Job("tt_train_stt", "train", 16 * 20),
+    Job("tt_train_htt", "train", 16 * 20), Job("tt_train_stt", "train_array", 16 * 20),
+    Job("tt_train_dense", train_sim.PRESETS["tt_train_dense"], 16 * 10),
 )
 _console = Console()
 _app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..models.golden.tt_readout import Trainer
 from ..rtl.config import TrainConfig
-from ..rtl.train.cluster import core_shape
-from ..rtl.train.datapath import Datapath, Phase
+from ..rtl.train.cluster import cluster_cores, core_bases, core_shape
+from ..rtl.train.datapath import Phase
 from ..rtl.train.layouts import SHIFTS, Core, Mode
 from ..rtl.train.settings import Setting
 from ..rtl.train.train_core import COUNTERS, FIRST_STORE, Kind, Target, instruction_layout
@@ -22,7 +22,7 @@ from .payload import width
 from .runner import Run, emitted, run_bench
 from .tb_train_run import RESULT
 
-__all__ = ["Fields", "TrainHost", "TrainRun", "run_instructions"]
+__all__ = ["Fields", "TrainHost", "TrainRun", "pack", "run_instructions", "unpack"]
 
 Fields = dict[str, int]  # of an instruction
 _NAMES = {"g1": Core.G1, "g2": Core.G2, "g3": Core.G3, "g4": Core.G4, "w": Core.DENSE}
@@ -38,7 +38,7 @@ class TrainHost:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        self._path = Datapath(config)
+        self._clusters = cluster_cores(config)
 
     def write(self, target: Target | int, address: int, word: int = 0) -> Fields:
         """Return an instruction that writes."""
@@ -151,13 +151,12 @@ class TrainHost:
         """Yield target, address and the weights of a word; masters are [outputs, inputs, taps]."""
         lanes = self.config.lanes
         if name == "readout":  # lanes are features, inputs are classes, taps are windows
-            store, base = len(self._path.stores) - 1, 0
+            store, base = len(self._clusters), 0
             inputs, groups = self.config.max_classes, self.config.output_groups
         else:
             core = _NAMES[name]
-            store = next(k for k, cluster in enumerate(self._path.clusters)
-                         if core in cluster.cores)
-            base = self._path.clusters[store].bases[core]
+            store = next(k for k, cores in enumerate(self._clusters) if core in cores)
+            base = core_bases(self.config, self._clusters[store])[core]
             inputs, groups, _ = core_shape(self.config, core)
         values = masters.permute(2, 0, 1).tolist()
         for tap, outputs in enumerate(values):

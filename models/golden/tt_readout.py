@@ -108,6 +108,7 @@ class ReadoutError:
 class Step:
     """A training step: everything on its way, and the trainer behind it."""
 
+    labels: Tensor
     seen: Forward
     error: ReadoutError
     gradients: Gradients
@@ -182,4 +183,4 @@ def train_step(trainer: Trainer, x: Tensor, labels: Tensor, rate: int) -> Step:
         trainer, state=update(trainer.state, gradients, rate),
         readout=move(trainer.readout, error.total, trainer.shift_readout, rate),
         shift_error=error.shift_error, shift_readout=next_shift(error.total))
-    return Step(seen=seen, error=error, gradients=gradients, trainer=after)
+    return Step(labels=labels, seen=seen, error=error, gradients=gradients, trainer=after)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster: an array of lanes with the weights, inputs and errors of one core or several."""
 
+from itertools import accumulate
+
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -21,7 +23,7 @@ from .layouts import (
 from .pixel_walker import PixelWalker
 from .weight_store import WeightStore, update_signature
 
-__all__ = ["Cluster", "core_depth", "core_shape"]
+__all__ = ["Cluster", "cluster_cores", "core_bases", "core_depth", "core_shape"]
 
 _DRAIN = 3  # cycles from the last operand until what it led to is in all memories
 _SPIKING = (Core.G1, Core.DENSE)  # their inputs are spikes
@@ -39,6 +41,18 @@ def core_depth(config: TrainConfig, core: Core) -> int:
     """Return the words of weights of a core."""
     inputs, groups, taps = core_shape(config, core)
     return inputs * groups * taps
+
+
+def cluster_cores(config: TrainConfig) -> list[tuple[Core, ...]]:
+    """Return the cores of each cluster."""
+    cores = (Core.G1, Core.G2, Core.G3, Core.G4)
+    return [(*cores, Core.DENSE)] if config.single_array else [(core,) for core in cores]
+
+
+def core_bases(config: TrainConfig, cores: tuple[Core, ...]) -> dict[Core, int]:
+    """Return where the weights of each core begin in a cluster of several."""
+    ends = [0, *accumulate(core_depth(config, core) for core in cores)]
+    return dict(zip(cores, ends, strict=False))
 
 
 class Cluster(wiring.Component):
@@ -107,10 +121,8 @@ class Cluster(wiring.Component):
     def __init__(self, config: TrainConfig, cores: tuple[Core, ...]):
         self.config = config
         self.cores = cores
-        self.bases, self.depth = {}, 0
-        for core in cores:
-            self.bases[core] = self.depth
-            self.depth += core_depth(config, core)
+        self.bases = core_bases(config, cores)
+        self.depth = sum(core_depth(config, core) for core in cores)
         pixels = range(config.max_pixels + 1)
         super().__init__({
             "settings": In(settings_layout(config)), "start": In(1), "back": In(1),

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import TrainConfig
 from ..ftp.layouts import index_range
-from .cluster import Cluster, core_depth, core_shape
+from .cluster import Cluster, cluster_cores, core_depth, core_shape
 from .layouts import (
     SHIFTS,
     Core,
@@ -25,7 +25,6 @@ from .updater import DelayedShifts, Region, Updater
 __all__ = ["Datapath", "Phase", "access_layout", "happening_layout"]
 
 _SETTLE = 6  # cycles behind the last sum until all is in memory
-_CORES = (Core.G1, Core.G2, Core.G3, Core.G4)
 _BACK = {Core.G1: "dx", Core.G2: "dh", Core.G3: "db", Core.G4: "dm", Core.DENSE: "dx"}
 
 
@@ -156,9 +155,7 @@ class Datapath(wiring.Component):
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        groups = (((*_CORES, Core.DENSE),) if config.single_array else
-                  tuple((core,) for core in _CORES))
-        self.clusters = [Cluster(config, cores) for cores in groups]
+        self.clusters = [Cluster(config, cores) for cores in cluster_cores(config)]
         self.readout = Readout(config)
         self.stores = [*(cluster.depth for cluster in self.clusters), self.readout.depth]
         values = packet_layout(config)["values"].shape
