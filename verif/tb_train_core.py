@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..models.golden.tt_readout import Trainer, train_step
 from ..models.golden.tt_training import backward, forward, update
-from ..rtl.train.datapath import Phase
+from ..rtl.train.layouts import Phase
 from ..rtl.train.settings import ErrorCode, Setting
 from ..rtl.train.train_core import COUNTERS, Kind, Target
 from .bench import Bench
@@ -124,7 +124,7 @@ async def takes_errors_from_outside(dut: Any) -> None:
     core = await _start(dut)
     host = core.host
     for mode in MODES[core.config.single_array]:
-        trainer = await core.begin(mode, Sizes(rank=3, height=3, width=5, pool=1), 16, False)
+        trainer = await core.begin(mode, Sizes(rank=3, height=3, width=2, pool=1), 16, False)
         x, _ = random_images(core.rng, trainer, core.size, 1)
         seen = forward(trainer.layer, trainer.state, x)
         error = random_error(core.rng, seen.y)

@@ -11,15 +11,8 @@ from spikeloom.models.data import digits, thermometer
 from spikeloom.models.golden.errors import GoldenError, PsumOverflowError
 from spikeloom.models.golden.tt_ops import next_shift, rescale
 from spikeloom.models.golden.tt_readout import EXP, Trainer, read_out, train_step
-from spikeloom.models.golden.tt_training import (
-    ERRORS,
-    TrainingLayer,
-    TrainingState,
-    backward,
-    copies,
-    forward,
-    update,
-)
+from spikeloom.models.golden.tt_training import backward, copies, forward, update
+from spikeloom.models.golden.tt_training_layer import ERRORS, TrainingLayer, TrainingState
 from spikeloom.models.nn.training import repeatable
 from spikeloom.models.zoo import tt_training
 from spikeloom.verif.reference_tt_training import StepByNumber

@@ -45,7 +45,7 @@ CELLS = {
 }
 TOLERANCE = 0.15
 QUICK = 700  # look-up tables that Verilator is through with in seconds
-WHOLE = {"accelerator", "ttfs_core", "vit_core", "train_core"}  # their netlists would take too long here
+WHOLE = {"accelerator", "ttfs_core", "vit_core", "train_core"}  # their netlists take too long
 
 # Register bits that may go, with the reason.
 DISPENSABLE = {

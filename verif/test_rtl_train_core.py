@@ -9,7 +9,8 @@ import pytest
 from spikeloom.rtl.config import ConfigError, TrainConfig
 from spikeloom.rtl.train.train_core import COUNTERS
 from spikeloom.verif import sim, train_sim
-from spikeloom.verif.runner import Run, run_bench
+from spikeloom.verif.build import QUICK_BUILD, Design, blank_memories
+from spikeloom.verif.runner import Run, emitted, run_bench
 
 CONFIG = TrainConfig(lanes=4, max_inputs=8, max_outputs=8, max_rank=4, max_timesteps=4,
                      max_pixels=24, max_windows=6, max_classes=4)
@@ -18,7 +19,9 @@ CONFIGS = {"clusters": CONFIG, "array": replace(CONFIG, single_array=1, lanes=2)
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_bench(config):
-    run_bench(Run(unit="train_core", config=config, bench="tb_train_core"))
+    design = Design(top="train_core", verilog=blank_memories(emitted("train_core", config)),
+                    arguments=QUICK_BUILD)
+    run_bench(Run(unit="train_core", config=config, bench="tb_train_core", design=design))
 
 
 def test_command_trains_a_batch(monkeypatch, tmp_path, capsys):

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from ..models.golden.tt_readout import Trainer
 from ..rtl.config import TrainConfig
-from ..rtl.train.cluster import cluster_cores, core_bases, core_shape
-from ..rtl.train.datapath import Phase
-from ..rtl.train.layouts import SHIFTS, Core, Mode
+from ..rtl.train.cores import cluster_cores, core_bases, core_shape
+from ..rtl.train.layouts import SHIFTS, Core, Mode, Phase
 from ..rtl.train.settings import Setting
 from ..rtl.train.train_core import COUNTERS, FIRST_STORE, Kind, Target, instruction_layout
 from .build import Design, blank_memories

@@ -28,7 +28,7 @@ from ..models.golden.tt_readout import Step, Trainer
 from ..models.nn.training import repeatable
 from ..models.zoo import tt_training as zoo
 from ..rtl.config import ConfigError, TrainConfig
-from ..rtl.train.datapath import Phase
+from ..rtl.train.layouts import Phase
 from ..rtl.train.train_core import COUNTERS, Target
 from .runner import BenchFailure
 from .toolchain import ToolError

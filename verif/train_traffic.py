@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..models.golden.tt_readout import Trainer
-from ..models.golden.tt_training import ERRORS, TrainingLayer, TrainingState
+from ..models.golden.tt_training_layer import ERRORS, TrainingLayer, TrainingState
 from ..rtl.config import TrainConfig
 
 __all__ = ["CORNERS", "MODES", "Sizes", "random_error", "random_images", "random_trainer"]

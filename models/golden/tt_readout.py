@@ -20,18 +20,8 @@ from torch import Tensor
 from .checks import check_int, check_range, check_signed
 from .errors import GoldenError
 from .tt_ops import next_shift, rescale
-from .tt_training import (
-    ACCUMULATOR_BITS,
-    Forward,
-    Gradients,
-    TrainingLayer,
-    TrainingState,
-    backward,
-    copies,
-    forward,
-    move,
-    update,
-)
+from .tt_training import backward, copies, forward, move, update
+from .tt_training_layer import ACCUMULATOR_BITS, Forward, Gradients, TrainingLayer, TrainingState
 
 __all__ = ["EXP", "ReadoutError", "Step", "Trainer", "read_out", "train_step"]
 

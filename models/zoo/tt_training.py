@@ -20,7 +20,8 @@ from ..data import digits, thermometer
 from ..data.labelled import DataError, LabelledImages
 from ..golden.tt_ops import mix, next_shift, rescale, square, taps
 from ..golden.tt_readout import Step, Trainer, read_out, train_step
-from ..golden.tt_training import ERRORS, TrainingLayer, TrainingState, copies, forward
+from ..golden.tt_training import copies, forward
+from ..golden.tt_training_layer import ERRORS, TrainingLayer, TrainingState
 from ..nn.training import repeatable
 
 __all__ = ["CONFIGURATIONS", "TIMESTEPS", "Course", "accuracy", "app", "encode", "fit",

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster: an array of lanes with the weights, inputs and errors of one core or several."""
 
-from itertools import accumulate
-
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import TrainConfig
 from ..ftp.layouts import index_range
-from .job_walker import JobWalker, item_layout
+from .cores import SPIKING, core_bases, core_depth, core_shape
+from .job_walker import JobWalker
+from .lane_array import LaneArray
 from .layouts import (
     Core,
     Mode,
@@ -21,38 +21,12 @@ from .layouts import (
     sums_layout,
 )
 from .pixel_walker import PixelWalker
+from .region_memory import RegionMemory
 from .weight_store import WeightStore, update_signature
 
-__all__ = ["Cluster", "cluster_cores", "core_bases", "core_depth", "core_shape"]
+__all__ = ["Cluster"]
 
 _DRAIN = 3  # cycles from the last operand until what it led to is in all memories
-_SPIKING = (Core.G1, Core.DENSE)  # their inputs are spikes
-
-
-def core_shape(config: TrainConfig, core: Core) -> tuple[int, int, int]:
-    """Return the most input channels, the most groups of output channels, and the taps."""
-    inputs = config.max_inputs if core in _SPIKING else config.max_rank
-    outputs = config.max_outputs if core in (Core.G4, Core.DENSE) else config.max_rank
-    taps = {Core.G2: 3, Core.G3: 3, Core.DENSE: 9}.get(core, 1)
-    return inputs, max(1, outputs // config.lanes), taps
-
-
-def core_depth(config: TrainConfig, core: Core) -> int:
-    """Return the words of weights of a core."""
-    inputs, groups, taps = core_shape(config, core)
-    return inputs * groups * taps
-
-
-def cluster_cores(config: TrainConfig) -> list[tuple[Core, ...]]:
-    """Return the cores of each cluster."""
-    cores = (Core.G1, Core.G2, Core.G3, Core.G4)
-    return [(*cores, Core.DENSE)] if config.single_array else [(core,) for core in cores]
-
-
-def core_bases(config: TrainConfig, cores: tuple[Core, ...]) -> dict[Core, int]:
-    """Return where the weights of each core begin in a cluster of several."""
-    ends = [0, *accumulate(core_depth(config, core) for core in cores)]
-    return dict(zip(cores, ends, strict=False))
 
 
 class Cluster(wiring.Component):
@@ -216,7 +190,7 @@ class Cluster(wiring.Component):
                     outputs = now.outputs_last if one in (Core.G4, Core.DENSE) else now.rank_last
                     m.d.comb += [
                         walker.inputs_last.eq(
-                            now.inputs_last if one in _SPIKING else now.rank_last),
+                            now.inputs_last if one in SPIKING else now.rank_last),
                         walker.groups_last.eq(outputs >> bits), walker.taps_last.eq(taps - 1)]
                     if one in (Core.G2, Core.G3):
                         m.d.comb += walker.full.eq(now.full)
@@ -256,153 +230,71 @@ class Cluster(wiring.Component):
                     + right - left),
         ]
 
-    def _memory(self, m: Module, name: str, bits: int, regions: dict[Core, int], write):
-        """Return a memory with a region for each core, which holds what ``write`` gives it."""
-        steps, pixels = self.config.max_timesteps, self.config.max_pixels
-        bases, depth = {}, 0
-        for one, groups in regions.items():
-            bases[one] = depth
-            depth += groups * steps * pixels
-        m.submodules[name] = store = memory.Memory(
-            shape=unsigned(bits * self.config.lanes), depth=max(depth, 2), init=[])
-        port = store.write_port()
-
-        def address(one: Core, group, step, pixel):
-            return bases[one] + Cat(group[:address_bits(regions[one])],
-                                    step[:address_bits(steps)], pixel)
-
-        m.d.comb += [port.en.eq(write.valid),
-                     port.data.eq(Cat(value[:bits] for value in write.values))]
-        with m.Switch(write.core):
-            for one in regions:
-                with m.Case(one):
-                    m.d.comb += port.addr.eq(address(one, write.group, write.step, write.pixel))
-        return store.read_port(), address
-
     def _fetch(self, m: Module, core, operation, issue, item, pixel, near, inside, place, store):
         """Read what the operand needs; return the words that come a cycle later."""
-        lanes = self.config.lanes
+        lanes, events = self.config.lanes, self.events
         forward, back = operation == Operation.FORWARD, operation == Operation.BACK
-        groups = {one: core_shape(self.config, one) for one in self.cores}
-        inputs = {one: max(1, groups[one][0] // lanes) for one in self.cores}
-        spiking = [one for one in self.cores if one in _SPIKING]
-        others = {one: inputs[one] for one in self.cores if one not in _SPIKING}
-        wanted = Signal()  # inputs change with the group only, forward
-        m.d.comb += wanted.eq(issue & inside & Mux(forward, item.lane == 0, ~back))
+        shapes = {one: core_shape(self.config, one) for one in self.cores}
+        inputs = {one: max(1, shapes[one][0] // lanes) for one in self.cores}
+        is_spiking, wanted = Signal(), Signal()
+        m.d.comb += [
+            is_spiking.eq((core == Core.G1) | (core == Core.DENSE)),
+            # inputs change with the group only, forward
+            wanted.eq(issue & inside & Mux(forward, item.lane == 0, ~back)),
+        ]
         group = Mux(forward & item.bypass, item.outputs, item.inputs)
-        where = Mux(forward, near, pixel)
-        found = {}
-        events = self.events
-        is_spiking = (core == Core.G1) | (core == Core.DENSE)
-        if spiking:  # all cores have the same spikes
-            read, address = self._memory(m, "spikes", 1, {spiking[0]: inputs[spiking[0]]},
-                                         self.spike)
-            m.d.comb += [read.en.eq(wanted & is_spiking), events.spikes.eq(read.en),
-                         read.addr.eq(address(spiking[0], group, item.step, where))]
-            found["spikes"] = read.data
+        where, found = Mux(forward, near, pixel), {}
+        if Core.G1 in self.cores:  # all cores have the same spikes
+            spikes = RegionMemory(m, "spike_memory", self.config, 1, {Core.G1: inputs[Core.G1]},
+                                  self.spike)
+            m.d.comb += [spikes.read.en.eq(wanted & is_spiking), events.spikes.eq(spikes.read.en),
+                         spikes.read.addr.eq(spikes.address(Core.G1, group, item.step, where))]
+            found["spikes"] = spikes.read.data
+        others = {one: inputs[one] for one in self.cores if one not in SPIKING}
         if others:
-            read, address = self._memory(m, "activations", 8, others, self.activation)
-            m.d.comb += [read.en.eq(wanted & ~is_spiking), events.activations.eq(read.en)]
+            values = RegionMemory(m, "activation_memory", self.config, 8, others, self.activation)
+            m.d.comb += [values.read.en.eq(wanted & ~is_spiking),
+                         events.activations.eq(values.read.en)]
             with m.Switch(core):
                 for one in others:
                     with m.Case(one):
-                        m.d.comb += read.addr.eq(address(one, group, item.step, where))
-            found["activations"] = read.data
-        regions = {one: groups[one][1] for one in self.cores}
-        if Core.DENSE in regions:  # in place of the last core
-            del regions[Core.DENSE]
-            regions[Core.G4] = groups[Core.G4][1]
-        read, address = self._memory(m, "errors", 8, regions, self.error)
+                        m.d.comb += values.read.addr.eq(
+                            values.address(one, group, item.step, where))
+            found["activations"] = values.read.data
+        # a kernel of 3x3 taps is in place of the last core
+        regions = {one: shapes[one][1] for one in self.cores if one is not Core.DENSE}
+        errors = RegionMemory(m, "error_memory", self.config, 8, regions, self.error)
         group = Mux(back & item.bypass, item.inputs, item.outputs)
-        m.d.comb += [read.en.eq(issue & inside & ~forward), events.errors.eq(read.en)]
+        m.d.comb += [errors.read.en.eq(issue & inside & ~forward),
+                     events.errors.eq(errors.read.en)]
         with m.Switch(core):
             for one in self.cores:
                 with m.Case(one):
-                    region = one if one in regions else Core.G4
-                    m.d.comb += read.addr.eq(address(region, group, item.step, near))
-        found["errors"] = read.data
-        m.d.comb += [
-            store.read.eq(issue & inside & ~item.bypass & (forward | back)),
-            store.address.eq(place), events.weights.eq(store.read)]
+                    m.d.comb += errors.read.addr.eq(errors.address(
+                        Core.G4 if one is Core.DENSE else one, group, item.step, near))
+        found["errors"] = errors.read.data
+        m.d.comb += [store.read.eq(issue & inside & ~item.bypass & (forward | back)),
+                     store.address.eq(place), events.weights.eq(store.read)]
         return found
 
     def _compute(self, m: Module, core, operation, issue, walker, pixel, inside, place, words,
                  store) -> None:
-        """Multiply, add up, give sums away."""
-        bits = self.config.lane_bits
-        forward, back, outer = (operation == one for one in Operation)
-        fetched, multiplied, added = (Signal(item_layout(self.config), name=name)
-                                      for name in ("fetched", "multiplied", "added"))
-        valid = Signal(3)  # of these three
+        """Let the lanes work on what comes from memories, and give sums away."""
+        m.submodules.lanes = lanes = LaneArray(self.config, self.cores)
+        back = operation == Operation.BACK
         places = [Signal.like(place, name=f"place_{k}") for k in range(2)]
-        m.d.sync += [
-            fetched.eq(walker.o), multiplied.eq(fetched), added.eq(multiplied),
-            valid.eq(Cat(issue, valid)), places[0].eq(place), places[1].eq(places[0])]
-        products = self._multiply(m, core, (forward, back, outer), fetched, valid[0],
-                                  issue & inside, words, store)
-        dot = Signal(signed(32))
-        m.d.comb += dot.eq(sum(products))
-        for lane, product in enumerate(products):
-            total = Signal(signed(32), name=f"sum_{lane}")
-            mine = Mux(multiplied.lane[:bits] == lane, dot, 0)
-            with m.If(valid[1]):
-                m.d.sync += total.eq(Mux(multiplied.first, 0, total)
-                                     + Mux(back & ~multiplied.bypass, mine, product))
-            m.d.comb += [self.o.values[lane].eq(total), store.gradients[lane].eq(total)]
+        m.d.sync += [lanes.valid.eq(issue), lanes.inside.eq(inside), lanes.item.eq(walker.o),
+                     places[0].eq(place), places[1].eq(places[0])]
         m.d.comb += [
-            self.o.valid.eq(valid[2] & ~outer & added.last), self.o.core.eq(core),
-            self.o.back.eq(back), self.o.bypass.eq(added.bypass), self.o.pixel.eq(pixel),
-            self.o.step.eq(added.step), self.o.group.eq(Mux(back, added.inputs, added.outputs)),
-            store.add.eq(valid[1] & outer & multiplied.last), store.place.eq(places[1]),
-            self.events.gradients.eq(store.add),
+            lanes.settings.eq(self.settings), lanes.core.eq(core), lanes.operation.eq(operation),
+            *(getattr(lanes, name).eq(word) for name, word in words.items()),
+            lanes.copies.eq(store.copies),
+            *(getattr(self.events, name).eq(getattr(lanes.events, name))
+              for name in ("accumulates", "multiplies", "skipped")),
+            self.o.valid.eq(lanes.given), self.o.core.eq(core), self.o.back.eq(back),
+            self.o.bypass.eq(lanes.last.bypass), self.o.pixel.eq(pixel),
+            self.o.step.eq(lanes.last.step), self.o.values.eq(lanes.sums),
+            self.o.group.eq(Mux(back, lanes.last.inputs, lanes.last.outputs)),
+            store.add.eq(lanes.adding), store.place.eq(places[1]),
+            store.gradients.eq(lanes.sums), self.events.gradients.eq(store.add),
         ]
-
-    def _multiply(self, m: Module, core, operations, fetched, valid, inside, words,
-                  store) -> list[Signal]:
-        """Return the products of what was fetched; ``inside`` belongs to what is being fetched."""
-        lanes, bits = self.config.lanes, self.config.lane_bits
-        forward, back, outer = operations
-        lane_in, none = fetched.lane[:bits], Const(0, 8 * lanes)
-        spike, activation, spiking = Signal(), Signal(signed(8)), Signal()
-        m.d.comb += [
-            spike.eq(words.get("spikes", none).bit_select(lane_in, 1)),
-            activation.eq(words.get("activations", none).word_select(lane_in, 8)),
-            spiking.eq((core == Core.G1) | (core == Core.DENSE)),
-        ]
-        outputs_last, multiplying, ready = Signal(range(64)), Signal(), Signal()
-        m.d.comb += [
-            outputs_last.eq(Mux((core == Core.G4) | (core == Core.DENSE),
-                                self.settings.outputs_last, self.settings.rank_last)),
-            multiplying.eq(~spiking | back)]
-        m.d.sync += ready.eq(inside)
-        products, used, lost = [], Signal(lanes), Signal(lanes)
-        whole = fetched.outputs != outputs_last >> bits
-        for lane in range(lanes):
-            product = Signal(signed(24), name=f"product_{lane}")
-            error, weight, one, other = (
-                Signal(signed(8), name=f"{name}_{lane}")
-                for name in ("error", "weight", "one", "other"))
-            exists, nonzero = Signal(name=f"exists_{lane}"), Signal(name=f"nonzero_{lane}")
-            input_nonzero = Mux(spiking, spike, activation != 0)
-            m.d.comb += [
-                error.eq(words["errors"].word_select(lane, 8)), weight.eq(store.copies[lane]),
-                one.eq(Mux(outer, error, weight)), other.eq(Mux(back, error, activation)),
-                exists.eq(valid & ready & ~fetched.bypass
-                          & (whole | (lane <= outputs_last[:bits]))),
-                nonzero.eq((forward | (error != 0)) & (back | input_nonzero)),
-                used[lane].eq(exists & nonzero), lost[lane].eq(exists & ~nonzero),
-            ]
-            m.d.sync += product.eq(0)
-            with m.If(used[lane]):
-                m.d.sync += product.eq(Mux(multiplying, one * other, one))
-            if Core.G2 in self.cores:
-                value = words["activations"].word_select(lane, 8).as_signed()
-                with m.If(valid & fetched.bypass & (core == Core.G2)):
-                    m.d.sync += product.eq(Mux(back, error << self.settings.shift_m, value))
-            products.append(product)
-        count = Signal(range(lanes + 1))
-        m.d.comb += [
-            count.eq(sum(used)), self.events.skipped.eq(sum(lost)),
-            self.events.multiplies.eq(Mux(multiplying, count, 0)),
-            self.events.accumulates.eq(Mux(multiplying, 0, count))]
-        return products

@@ -1,84 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters, neurons, readout and update of a training core, and how they are connected."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, enum, memory, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect
 
 from ..config import TrainConfig
 from ..ftp.layouts import index_range
-from .cluster import Cluster, cluster_cores, core_depth, core_shape
+from .cluster import Cluster
+from .cores import cluster_cores, core_depth, core_shape
 from .layouts import (
     SHIFTS,
     Core,
     Mode,
-    address_bits,
-    event_layout,
+    Phase,
+    access_layout,
+    happening_layout,
     packet_layout,
     settings_layout,
 )
 from .neurons import Neurons
 from .readout import Readout
+from .region_memory import RegionMemory
 from .rescaler import Rescaler
 from .updater import DelayedShifts, Region, Updater
 
-__all__ = ["Datapath", "Phase", "access_layout", "happening_layout"]
+__all__ = ["Datapath"]
 
 _SETTLE = 6  # cycles behind the last sum until all is in memory
 _BACK = {Core.G1: "dx", Core.G2: "dh", Core.G3: "db", Core.G4: "dm", Core.DENSE: "dx"}
-
-
-class Phase(enum.Enum, shape=unsigned(3)):
-    """What a core can be told to do."""
-
-    FORWARD = 0
-    READOUT = 1
-    BACK = 2
-    UPDATE = 3   # masters and shifts, at the end of a batch
-    CLEAR = 4    # sums of gradients, and magnitudes
-
-
-def happening_layout(config: TrainConfig) -> data.StructLayout:
-    """Return what happens in a cycle.
-
-    Members
-    -------
-    clusters : data.ArrayLayout(event_layout(config), 4)
-        In each cluster.
-    activation_writes : unsigned(3)
-        Words of activations written.
-    error_writes : unsigned(3)
-        Words of errors written.
-    currents : unsigned(1)
-        Neurons of a group get currents.
-    derivatives : unsigned(1)
-        Neurons of a group get errors.
-    """
-    return data.StructLayout({
-        "clusters": data.ArrayLayout(event_layout(config), 4),
-        "activation_writes": unsigned(3), "error_writes": unsigned(3), "currents": unsigned(1),
-        "derivatives": unsigned(1)})
-
-
-def access_layout(config: TrainConfig) -> data.StructLayout:
-    """Return an access to the weights of a store.
-
-    Members
-    -------
-    read : unsigned(1)
-        Read masters.
-    write : unsigned(1)
-        Write masters.
-    store : unsigned(3)
-        Clusters in their order, then the readout.
-    address : unsigned(20)
-        Of the word.
-    word : data.ArrayLayout(signed(16), lanes)
-        What is written.
-    """
-    return data.StructLayout({
-        "read": unsigned(1), "write": unsigned(1), "store": unsigned(3),
-        "address": unsigned(20), "word": packet_layout(config)["values"].shape})
 
 
 class Datapath(wiring.Component):
@@ -186,7 +136,11 @@ class Datapath(wiring.Component):
                    for k, cluster in enumerate(self.clusters) for core in cluster.cores]
         regions.append(Region(len(self.clusters), 0, self.readout.depth, "readout"))
         m.submodules.updater = updater = Updater(config, self.stores, regions)
-        self._weights(m, updater)
+        for k, unit in enumerate([*self.clusters, self.readout]):
+            connect(m, getattr(updater, f"store_{k}"), unit.update)
+            with m.If(unit.overflow):
+                m.d.comb += self.overflow.eq(1)
+        m.d.comb += [updater.access.eq(self.access), self.masters.eq(updater.masters)]
         self._phases(m, neurons, updater, shifts)
         packets, found = self._rescale(m, shifts)
         dy, largest = self._rescaler(m, "neurons", neurons.d, shifts.shift[SHIFTS.index("dy")])
@@ -203,29 +157,6 @@ class Datapath(wiring.Component):
         self._route(m, packets, dy, neurons)
         self._keep(m, packets, neurons, error)
         return m
-
-    def _weights(self, m: Module, updater) -> None:
-        """Let the updater at the stores, and the host."""
-        access = self.access
-        units = [*self.clusters, self.readout]
-        chosen = Signal(3)
-        m.d.sync += chosen.eq(access.store)
-        for k, unit in enumerate(units):
-            port, own = getattr(updater, f"store_{k}"), unit.update
-            mine = access.store == k
-            m.d.comb += [
-                own.read.eq(port.read | (access.read & mine)),
-                own.address.eq(Mux(updater.busy, port.address, access.address)),
-                port.gradients.eq(own.gradients), port.masters.eq(own.masters),
-                own.write.eq(port.write | (access.write & mine)), own.clear.eq(port.clear),
-                own.target.eq(Mux(updater.busy, port.target, access.address)),
-                own.moved.eq(Mux(updater.busy, port.moved.as_value(),
-                                 access.word.as_value())),
-            ]
-            with m.If(chosen == k):
-                m.d.comb += self.masters.eq(own.masters)
-            with m.If(unit.overflow):
-                m.d.comb += self.overflow.eq(1)
 
     def _phases(self, m: Module, neurons, updater, shifts) -> None:
         """Start what the phase needs, and wait for it."""
@@ -350,18 +281,15 @@ class Datapath(wiring.Component):
         """Keep errors of the inputs; connect neurons, readout and host."""
         config, packet = self.config, packets[Core.G1]
         groups = max(1, core_shape(config, Core.G1)[0] // config.lanes)
-        m.submodules.dx = store = memory.Memory(
-            shape=unsigned(8 * config.lanes),
-            depth=max(2, groups * config.max_timesteps * config.max_pixels), init=[])
-        write, read = store.write_port(), store.read_port()
-        for port, place in ((write, packet), (read, self.place)):
-            m.d.comb += port.addr.eq(Cat(
-                place.group[:address_bits(groups)],
-                place.step[:address_bits(config.max_timesteps)], place.pixel))
+        kept = Signal(packet_layout(config))
+        store = RegionMemory(m, "dx_memory", config, 8, {Core.G1: groups}, kept)
+        place = self.place
         m.d.comb += [
-            write.en.eq(packet.valid & packet.back
-                        & ((packet.core == Core.G1) | (packet.core == Core.DENSE))),
-            write.data.eq(Cat(value[:8] for value in packet.values)), self.dx.eq(read.data),
+            kept.eq(packet),
+            kept.valid.eq(packet.valid & packet.back
+                          & ((packet.core == Core.G1) | (packet.core == Core.DENSE))),
+            store.read.addr.eq(store.address(Core.G1, place.group, place.step, place.pixel)),
+            self.dx.eq(store.read.data),
             neurons.error.eq(Mux(error.valid, error.as_value(), self.error.as_value())),
             neurons.read.eq(self.place), self.fired.eq(neurons.spikes),
             neurons.count_read.eq(self.readout.count_read),

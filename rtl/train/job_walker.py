@@ -142,8 +142,9 @@ class JobWalker(wiring.Component):
         for step in reversed(range(count)):
             with m.If(self.full[step]):
                 m.d.comb += first.eq(step)
-            with m.If(self.full[step] & (step > now)):
-                m.d.comb += following.eq(step)
+            if step:
+                with m.If(self.full[step] & (step > now)):
+                    m.d.comb += following.eq(step)
         for step in range(count):
             with m.If(self.full[step]):
                 m.d.comb += final.eq(step)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the units of a training core exchange."""
 
-from amaranth import signed, unsigned
+from amaranth import Const, signed, unsigned
 from amaranth.lib import data, enum
 
 from ..config import TrainConfig
 from ..ftp.layouts import index_range
 
-__all__ = ["SHIFTS", "Core", "Mode", "Operation", "address_bits", "event_layout", "packet_layout",
-           "settings_layout", "sums_layout"]
+__all__ = ["SHIFTS", "Core", "Mode", "Operation", "Phase", "access_layout", "address_bits",
+           "event_layout", "happening_layout", "lane_exists", "packet_layout", "settings_layout",
+           "sums_layout"]
 
 SHIFTS = ("dy", "dm", "db", "dh", "dx", "dg1", "dg2", "dg3", "dg4", "dw", "error", "readout")
 
@@ -40,9 +41,25 @@ class Operation(enum.Enum, shape=unsigned(2)):
     OUTER = 2    # gradients of the weights
 
 
+class Phase(enum.Enum, shape=unsigned(3)):
+    """What a core can be told to do."""
+
+    FORWARD = 0
+    READOUT = 1
+    BACK = 2
+    UPDATE = 3   # masters and shifts, at the end of a batch
+    CLEAR = 4    # sums of gradients, and magnitudes
+
+
 def address_bits(count: int) -> int:
     """Return the bits of an address of ``count`` things; none if there is but one."""
     return (count - 1).bit_length()
+
+
+def lane_exists(lane: int, group, last, lane_bits: int):
+    """Return whether a lane of a group of channels is one of the channels ``0..last``."""
+    whole = group != last >> lane_bits
+    return whole | (last[:lane_bits] >= lane) if lane else Const(1)
 
 
 def settings_layout(config: TrainConfig) -> data.StructLayout:
@@ -195,3 +212,46 @@ def event_layout(config: TrainConfig) -> data.StructLayout:
         "accumulates": lanes, "multiplies": lanes, "skipped": lanes, "weights": unsigned(1),
         "activations": unsigned(1), "spikes": unsigned(1), "errors": unsigned(1),
         "gradients": unsigned(1)})
+
+
+def happening_layout(config: TrainConfig) -> data.StructLayout:
+    """Return what happens in a cycle.
+
+    Members
+    -------
+    clusters : data.ArrayLayout(event_layout(config), 4)
+        In each cluster.
+    activation_writes : unsigned(3)
+        Words of activations written.
+    error_writes : unsigned(3)
+        Words of errors written.
+    currents : unsigned(1)
+        Neurons of a group get currents.
+    derivatives : unsigned(1)
+        Neurons of a group get errors.
+    """
+    return data.StructLayout({
+        "clusters": data.ArrayLayout(event_layout(config), 4),
+        "activation_writes": unsigned(3), "error_writes": unsigned(3), "currents": unsigned(1),
+        "derivatives": unsigned(1)})
+
+
+def access_layout(config: TrainConfig) -> data.StructLayout:
+    """Return an access to the weights of a store.
+
+    Members
+    -------
+    read : unsigned(1)
+        Read masters.
+    write : unsigned(1)
+        Write masters.
+    store : unsigned(3)
+        Clusters in their order, then the readout.
+    address : unsigned(20)
+        Of the word.
+    word : data.ArrayLayout(signed(16), lanes)
+        What is written.
+    """
+    return data.StructLayout({
+        "read": unsigned(1), "write": unsigned(1), "store": unsigned(3),
+        "address": unsigned(20), "word": packet_layout(config)["values"].shape})

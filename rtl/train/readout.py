@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import TrainConfig
 from ..ftp.layouts import index_range
-from .layouts import address_bits, settings_layout, sums_layout
+from .layouts import address_bits, lane_exists, settings_layout, sums_layout
 from .weight_store import WeightStore, update_signature
 
 __all__ = ["POWERS", "Readout"]
@@ -206,12 +206,10 @@ class Readout(wiring.Component):
         m.d.sync += at.eq(where)
         m.d.comb += [store.add.eq(valid[0] & read[1]), store.place.eq(at)]
         error, products = errors[read[4]], []
-        outputs_last = self.settings.outputs_last
         for lane in range(lanes):
             product, total = (Signal(signed(size), name=f"{name}_{lane}")
                               for name, size in (("product", 17), ("sum", 32)))
-            exists = (read[5] != outputs_last >> config.lane_bits) | (
-                lane <= outputs_last[:config.lane_bits])
+            exists = lane_exists(lane, read[5], self.settings.outputs_last, config.lane_bits)
             count = self.counts[lane]
             m.d.sync += product.eq(Mux(
                 exists, Mux(read[0] | read[1], count.as_signed(), store.copies[lane])

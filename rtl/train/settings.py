@@ -116,7 +116,8 @@ class SettingsCheck(wiring.Component):
                    (Mode.STT, Mode.PTT, Mode.HTT))
 
         def outside(setting: Setting, low: int, high: int):
-            return (raw[setting] < low) | (raw[setting] > high)
+            beyond = raw[setting] > high
+            return beyond | (raw[setting] < low) if low else beyond
 
         checks = {
             "INPUTS": outside(Setting.INPUTS, 1, config.max_inputs),

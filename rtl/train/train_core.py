@@ -6,8 +6,8 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import TrainConfig
-from .datapath import Datapath, Phase
-from .layouts import SHIFTS, packet_layout
+from .datapath import Datapath
+from .layouts import SHIFTS, Phase, packet_layout
 from .settings import ErrorCode, Setting, SettingsCheck
 
 __all__ = ["COUNTERS", "FIRST_STORE", "Kind", "Target", "TrainCore", "instruction_layout"]

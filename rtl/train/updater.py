@@ -5,12 +5,12 @@ from functools import reduce
 from operator import or_
 
 from amaranth import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import TrainConfig
 from ..ftp.layouts import index_range
-from .layouts import SHIFTS, Mode, settings_layout
+from .layouts import SHIFTS, Mode, access_layout, settings_layout
 from .rescaler import rescaled
 from .weight_store import update_signature
 
@@ -90,6 +90,8 @@ class Region:
 class Updater(wiring.Component):
     """Go over all words of all stores, one per cycle: update them, or clear the gradients.
 
+    In between the host has access to the masters.
+
     Masters move as ``spikeloom.models.golden.tt_training.move`` says.
 
     Latency: 4 cycles behind the last word. Throughput: 1 word per cycle. Back-pressure: none.
@@ -115,6 +117,10 @@ class Updater(wiring.Component):
         Delayed shifts.
     ran : In(1)
         The readout has been trained.
+    access : In(access_layout(config))
+        Of the host, while nothing is at work.
+    masters : Out(data.ArrayLayout(signed(16), lanes))
+        What it reads, a cycle later.
     busy : Out(1)
         At work.
     found : Out(32).array(12)
@@ -123,11 +129,13 @@ class Updater(wiring.Component):
         Take over the next shifts.
     """
 
-    settings: object
+    settings: data.View
     start: Signal
     update: Signal
     shifts: list
     ran: Signal
+    access: data.View
+    masters: data.View
     busy: Signal
     found: list
     advance: Signal
@@ -139,7 +147,9 @@ class Updater(wiring.Component):
         count = len(SHIFTS)
         super().__init__({
             "settings": In(settings_layout(config)), "start": In(1), "update": In(1),
-            "shifts": In(5).array(count), "ran": In(1), "busy": Out(1),
+            "shifts": In(5).array(count), "ran": In(1),
+            "access": In(access_layout(config)),
+            "masters": Out(access_layout(config)["word"].shape), "busy": Out(1),
             "found": Out(32).array(count), "advance": Out(count),
             **{f"store_{k}": Out(update_signature(config, depth))
                for k, depth in enumerate(depths)},
@@ -207,7 +217,21 @@ class Updater(wiring.Component):
                 m.d.comb += self.found[SHIFTS.index(one.name)].eq(Mux(moving, magnitudes, 0))
         for port in stores:
             m.d.comb += [port.moved[lane].eq(value) for lane, value in enumerate(moved)]
+        self._serve(m, stores)
         return m
+
+    def _serve(self, m: Module, stores) -> None:
+        """Let the host at the stores."""
+        access, chosen = self.access, Signal(3)
+        m.d.sync += chosen.eq(access.store)
+        for k, port in enumerate(stores):
+            with m.If(~self.busy):
+                m.d.comb += [port.address.eq(access.address), port.target.eq(access.address),
+                             port.moved.eq(access.word)]
+                with m.If(access.store == k):
+                    m.d.comb += [port.read.eq(access.read), port.write.eq(access.write)]
+            with m.If(chosen == k):
+                m.d.comb += self.masters.eq(port.masters)
 
     def _advanced(self):
         """Return which shifts the step has made anew."""
