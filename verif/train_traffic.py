@@ -71,7 +71,7 @@ def random_trainer(rng: random.Random, config: TrainConfig, mode: str,
     masters = {name: integers(sizes.weight << 8, *shape) for name, shape in layer.shapes.items()}
     fit = {"dy": 1, "dm": 5, "db": 5, "dh": 5, "dx": 5, "dg1": 6, "dg2": 7, "dg3": 7, "dg4": 8,
            "dw": 6}
-    shifts = fit if sizes.shifts is None else dict.fromkeys(ERRORS, sizes.shifts)
+    shifts = {name: fit[name] if sizes.shifts is None else sizes.shifts for name in ERRORS}
     classes = sizes.classes or config.max_classes
     features = layer.outputs * (sizes.height // sizes.pool) * (sizes.width // sizes.pool)
     trainer = Trainer(

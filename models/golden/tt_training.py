@@ -86,7 +86,8 @@ def forward(layer: TrainingLayer, state: TrainingState, x: Tensor) -> Forward:
                           f"not {list(x.shape)}")
     weights = copies(_checked(layer, state))
     if layer.mode == "dense":
-        return _fired(layer, x, *[x.long()] * 3, square(weights["w"], x.long()))
+        values = x.long()
+        return _fired(layer, x, values, values, values, square(weights["w"], values))
     h = rescale(mix(weights["g1"], x.long()), layer.shift_h)
     b = h
     if layer.mode == "stt":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster: an array of lanes with the weights, inputs and errors of one core or several."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -90,7 +92,7 @@ class Cluster(wiring.Component):
     o: data.View
     events: data.View
     overflow: Signal
-    update: wiring.PureInterface
+    update: Any
 
     def __init__(self, config: TrainConfig, cores: tuple[Core, ...]):
         self.config = config
@@ -121,10 +123,9 @@ class Cluster(wiring.Component):
         self._shape(m, core, walker)
         place, near, inside = Signal(index_range(self.depth)), Signal.like(pixels.pixel), Signal()
         self._place(m, core, operation, walker.o, pixels, place, near, inside)
-        words = self._fetch(m, core, operation, issue, walker.o, pixels.pixel, near, inside,
-                            place, store)
-        self._compute(m, core, operation, issue, walker, pixels.pixel, inside, place, words,
-                      store)
+        words = self._fetch(m, core, operation, issue, walker.o, pixels.pixel, near, inside, place,
+                            store)
+        self._compute(m, core, operation, issue, walker, pixels.pixel, inside, place, words, store)
         return m
 
     def _sequence(self, m: Module, core, operation, issue, pixels, walker) -> None:
@@ -160,8 +161,7 @@ class Cluster(wiring.Component):
             with m.State("drain"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
-                    with m.If(operation != Operation.OUTER):
-                        m.d.sync += self.done.eq(self.done + 1)
+                    m.d.sync += self.done.eq(self.done + (operation != Operation.OUTER))
                     m.next = "wait"
                     with m.If(operation == Operation.BACK):
                         m.d.sync += operation.eq(Operation.OUTER)
@@ -278,7 +278,7 @@ class Cluster(wiring.Component):
         return found
 
     def _compute(self, m: Module, core, operation, issue, walker, pixel, inside, place, words,
-                 store) -> None:
+                 store):
         """Let the lanes work on what comes from memories, and give sums away."""
         m.submodules.lanes = lanes = LaneArray(self.config, self.cores)
         back = operation == Operation.BACK

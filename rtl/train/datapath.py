@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters, neurons, readout and update of a training core, and how they are connected."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -205,7 +205,7 @@ class Datapath(wiring.Component):
             c2.lag.eq(now.width), c3.lag.eq(Mux(stt, 1, now.width)),
         ]
 
-    def _rescaler(self, m: Module, name: str, sums, shift, wide=0):
+    def _rescaler(self, m: Module, name: str, sums, shift, wide: Value | int = 0):
         """Return what sums are rescaled to, and their magnitudes."""
         m.submodules[f"rescaler_{name}"] = unit = Rescaler(self.config)
         m.d.comb += [unit.i.eq(sums), unit.shift.eq(shift), unit.wide.eq(wide)]

@@ -2,6 +2,7 @@
 """Readout of a training core: classes from spike counts, and the error of the spikes."""
 
 import math
+from typing import Any
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
@@ -72,7 +73,7 @@ class Readout(wiring.Component):
     overflow: Signal
     logit: Signal
     logits: Signal
-    update: wiring.PureInterface
+    update: Any
 
     def __init__(self, config: TrainConfig):
         self.config = config
@@ -206,23 +207,21 @@ class Readout(wiring.Component):
         m.d.sync += at.eq(where)
         m.d.comb += [store.add.eq(valid[0] & read[1]), store.place.eq(at)]
         error, products = errors[read[4]], []
-        for lane in range(lanes):
-            product, total = (Signal(signed(size), name=f"{name}_{lane}")
-                              for name, size in (("product", 17), ("sum", 32)))
+        totals = [Signal(signed(32), name=f"sum_{lane}") for lane in range(lanes)]
+        for lane, total in enumerate(totals):
+            product = Signal(signed(17), name=f"product_{lane}")
             exists = lane_exists(lane, read[5], self.settings.outputs_last, config.lane_bits)
             count = self.counts[lane]
             m.d.sync += product.eq(Mux(
                 exists, Mux(read[0] | read[1], count.as_signed(), store.copies[lane])
                 * Mux(read[0], store.copies[lane], error), 0))
             products.append(product)
-            if lane:
-                with m.If(valid[1]):
-                    m.d.sync += total.eq(Mux(added[2], 0, total) + product)
-            else:
-                dot = total
             m.d.comb += [store.gradients[lane].eq(product), self.o.values[lane].eq(total)]
-        with m.If(valid[1]):
-            m.d.sync += dot.eq(Mux(added[2], 0, dot) + Mux(added[0], sum(products), products[0]))
+        sums = [Mux(added[0], sum(products), products[0]), *products[1:]]  # a logit in lane 0
+        for total, more in zip(totals, sums, strict=True):
+            with m.If(valid[1]):
+                m.d.sync += total.eq(Mux(added[2], 0, total) + more)
+        dot = totals[0]
         rounded, logit = Signal(signed(34)), Signal(signed(32))
         m.d.comb += [
             rounded.eq((dot + ((Const(1, 32) << self.settings.shift_logits) >> 1))

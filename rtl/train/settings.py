@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is set at run time, and whether a core can do it."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
@@ -126,10 +129,10 @@ class SettingsCheck(wiring.Component):
             "TIMESTEPS": outside(Setting.TIMESTEPS, 1, config.max_timesteps),
             "SIZE": outside(Setting.HEIGHT, 1, config.max_pixels)
             | outside(Setting.WIDTH, 1, config.max_pixels) | (pixels > config.max_pixels),
-            "MODE": ~sum(mode == one for one in allowed).any(),
+            "MODE": ~reduce(or_, (mode == one for one in allowed)),
             "FULL_STEPS": Mux(htt, (full == 0) | (full >= every), full != 0),
-            "SHIFT": sum(outside(one, 0, 15) for one in (
-                Setting.SHIFT_H, Setting.SHIFT_B, Setting.SHIFT_M, Setting.SHIFT_Y)).any()
+            "SHIFT": reduce(or_, (outside(one, 0, 15) for one in (
+                Setting.SHIFT_H, Setting.SHIFT_B, Setting.SHIFT_M, Setting.SHIFT_Y)))
             | outside(Setting.SHIFT_LOGITS, 0, 31),
             "THRESHOLD": outside(Setting.THRESHOLD, 1, 16383),
             "RATE": outside(Setting.RATE, 1, 255),

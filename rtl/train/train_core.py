@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training core: a layer of tensor-train cores with its readout learns on the device."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -222,7 +225,7 @@ class TrainCore(wiring.Component):
             steps[name] = getattr(happening, name)
         for index, name in enumerate(COUNTERS[:4]):
             phases = [phase for phase, counter in enumerate(_PHASE_COUNTERS) if counter == index]
-            steps[name] = path.busy & sum(item.address == phase for phase in phases)[0]
+            steps[name] = path.busy & reduce(or_, (item.address == phase for phase in phases))
         for index, name in enumerate(COUNTERS):
             m.d.sync += self._counters[index].eq(self._counters[index] + steps[name])
             with m.If(write & (item.target == Target.COUNTER)):

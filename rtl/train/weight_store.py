@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights of a cluster: copies that are used, masters, and sums of gradients."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -83,7 +85,7 @@ class WeightStore(wiring.Component):
     place: Signal
     gradients: data.View
     overflow: Signal
-    update: wiring.PureInterface
+    update: Any
 
     def __init__(self, config: TrainConfig, depth: int):
         self.config = config
