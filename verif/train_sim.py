@@ -9,8 +9,7 @@ there are ``tt_train_stt``, ``tt_train_htt``, and ``tt_train_dense`` with a kern
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,23 +22,20 @@ from rich.table import Table
 from ..gen.files import write_whole
 from ..gen.presets import load_unit_config
 from ..gen.run_app import run_app
-from ..models.data import digits
-from ..models.golden.tt_readout import Step, Trainer
 from ..models.nn.training import repeatable
 from ..models.zoo import tt_training as zoo
 from ..rtl.config import ConfigError, TrainConfig
-from ..rtl.train.layouts import Phase
-from ..rtl.train.train_core import COUNTERS, Target
+from ..rtl.train.train_core import COUNTERS
 from .runner import BenchFailure
 from .toolchain import ToolError
-from .train_host import Fields, TrainHost, TrainRun, run_instructions, unpack
+from .train_course import TRAINING, Course, read_back
+from .train_host import run_instructions
 
-__all__ = ["PRESETS", "Course", "committed", "knows", "main", "simulate"]
+__all__ = ["PRESETS", "committed", "knows", "main", "simulate"]
 
 PRESETS = {"tt_train": "train", "tt_train_stt": "train", "tt_train_htt": "train",
            "tt_train_dense": "train_array"}
-_TRAINING = 1500  # of the 2000 images that are committed; the others are for the test
-_SIZE = (8, 8)
+_SEGMENT = 40      # steps of one simulation
 _console = Console()
 _app = App(name="python -m spikeloom.verif.train_sim",
            help="Train a layer of tensor-train cores on the RTL.", version_flags=[],
@@ -54,126 +50,6 @@ def knows(net: str) -> bool:
 def committed() -> list[str]:
     """Return the trainings that there are."""
     return list(PRESETS)
-
-
-@dataclass(kw_only=True)
-class Course:
-    """A training as the core is told to do it, and what the golden model makes of it.
-
-    Parameters
-    ----------
-    config : TrainConfig
-    mode : str
-        Of the cores, or dense.
-    layer : str
-        One of `models.zoo.tt_training.CONFIGURATIONS`.
-    epochs : int
-        Of the whole course.
-
-    Attributes
-    ----------
-    trainers : list of Trainer
-        Behind each step.
-    logits : list of list of int
-        Of each image, in the order of the training.
-    labels : list of int
-        Of each image.
-    """
-
-    config: TrainConfig
-    mode: str
-    layer: str = "tt_layer"
-    epochs: int = 6
-    trainers: list[Trainer] = field(default_factory=list)
-    logits: list[list[int]] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        data = digits.load_test()
-        self.host = TrainHost(self.config)
-        self.x = zoo.encode(data.images, self.layer)
-        self.all_labels = data.labels
-        self.first = zoo.untrained(self.layer, self.mode, self.x[:, :64])
-        self._steps = self._course()
-
-    def _course(self) -> Iterator[Step]:
-        return zoo.fit(self.first, self.x[:, :_TRAINING], self.all_labels[:_TRAINING],
-                       zoo.Course(epochs=self.epochs))
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole course."""
-        return self.epochs * (_TRAINING // zoo.Course.batch)
-
-    def instructions(self, steps: int) -> Iterator[Fields]:
-        """Yield what the core is told to do for the first steps, and note what is expected."""
-        host, rates = self.host, zoo.Course(epochs=self.epochs)
-        yield from host.settings(self.first, _SIZE, rates.rate_at(0, self.steps))
-        yield from host.state(self.first)
-        yield host.run(Phase.CLEAR)
-        yield host.write(Target.COUNTER, 0)
-        for number in range(steps):
-            step = next(self._steps)
-            labels = step.labels.tolist()
-            yield host.rate(rates.rate_at(number, self.steps))
-            for image, label in enumerate(labels):
-                yield from host.spikes(step.seen.x[:, image])
-                yield host.run(Phase.FORWARD)
-                yield host.run(Phase.READOUT, label)
-                yield host.run(Phase.BACK)
-                yield from (host.read(Target.LOGIT, k)
-                            for k in range(step.error.logits.shape[1]))
-            yield host.run(Phase.UPDATE)
-            yield from host.read_state(step.trainer)
-            yield from host.counters()
-            self.trainers.append(step.trainer)
-            self.logits += step.error.logits.tolist()
-            self.labels += labels
-
-    def accuracy(self, trainer: Trainer) -> float:
-        """Return the accuracy on the images that are not trained on."""
-        return zoo.accuracy(trainer, self.x[:, _TRAINING:], self.all_labels[_TRAINING:])
-
-    def finish(self) -> Trainer:
-        """Let the golden model go on to the end of the course."""
-        trainer = self.trainers[-1]
-        for step in self._steps:
-            trainer = step.trainer
-        return trainer
-
-
-def read_back(course: Course, run: TrainRun) -> dict[str, Any]:
-    """Return logits, losses and counters that came back, and the first mismatch."""
-    logits: list[list[int]] = []
-    losses, counters, mismatch = [], [], ""
-    classes, words = len(course.first.readout), iter(run.words)
-    batch = zoo.Course.batch
-
-    def take(count: int) -> list[int]:
-        return [next(words, 0) for _ in range(count)]
-
-    for number, trainer in enumerate(course.trainers):
-        found = [[unpack(word, 32, 1)[0] for word in take(classes)] for _ in range(batch)]
-        logits += found
-        place = slice(number * batch, (number + 1) * batch)
-        state = take(len(course.host.read_state(trainer)))
-        problems = [
-            *(f"logits must be {want}, not {mine}" for want, mine
-              in zip(course.logits[place], found, strict=True) if want != mine),
-            *course.host.differences(trainer, state)]
-        if problems and not mismatch:
-            mismatch = f"step {number}: {problems[0]}"
-        losses.append(_loss(found, course.labels[place]))
-        counters.append(dict(zip(COUNTERS, take(len(COUNTERS)), strict=True)))
-    if not mismatch and (run.stuck or run.error):
-        mismatch = f"error {run.error}, {'stuck' if run.stuck else 'ended'}"
-    return {"logits": logits, "loss": losses, "counters": counters, "mismatch": mismatch}
-
-
-def _loss(logits: list[list[int]], labels: list[int]) -> float:
-    """Return the cross-entropy; a logit counts in sixteenths, as in the softmax's table."""
-    scores = torch.tensor(logits, dtype=torch.float64) / 16
-    return float(torch.nn.functional.cross_entropy(scores, torch.tensor(labels)))
 
 
 @_app.default
@@ -215,8 +91,7 @@ def simulate(net: str = "tt_train", *, images: int = 16, config: str = "",
     _console.print(f"{net}: {steps} steps of 16 images, every weight compared after each")
     started = time.monotonic()
     with repeatable(1):
-        run = run_instructions(hardware, course.instructions(steps), out / net)
-        report = _report(net, course, run)
+        report = _train(net, course, steps, out / net)
         seconds = time.monotonic() - started
         report["accuracy"] = {"rtl": course.accuracy(course.trainers[-1])}
         if finish:
@@ -232,15 +107,27 @@ def _mode(net: str) -> str:
     return net.removeprefix("tt_train").removeprefix("_") or "ptt"
 
 
-def _report(net: str, course: Course, run: TrainRun) -> dict[str, Any]:
-    back = read_back(course, run)
-    total = {name: sum(step[name] for step in back["counters"]) for name in COUNTERS}
+def _train(net: str, course: Course, steps: int, folder: Path) -> dict[str, Any]:
+    """Run all steps, some in one simulation; the next one goes on with the state of the last."""
+    found: dict[str, Any] = {"logits": [], "loss": [], "counters": [], "mismatch": ""}
+    cycles = 0
+    while len(course.trainers) < steps and not found["mismatch"]:
+        done = len(course.trainers)
+        run = run_instructions(course.config, course.instructions(min(steps - done, _SEGMENT)),
+                               folder)
+        back = read_back(course, run, done)
+        found = {name: value + back[name] for name, value in found.items()}
+        cycles += run.cycles
+        if steps > _SEGMENT:
+            _console.print(f"step {len(course.trainers)}: "
+                           f"{back['mismatch'] or 'exact'}, loss {back['loss'][-1]:.3f}")
+    total = {name: sum(step[name] for step in found["counters"]) for name in COUNTERS}
     return {
         "network": net, "config": course.config.as_dict(), "config_hash": course.config.hash(),
-        "layer": course.layer, "images": len(back["logits"]), "steps": len(course.trainers),
-        "exact": not back["mismatch"], **back, "total": total,
+        "layer": course.layer, "images": len(found["logits"]), "steps": len(course.trainers),
+        "exact": not found["mismatch"], **found, "total": total,
         "cycles": sum(value for name, value in total.items() if name.endswith("_cycles")),
-        "simulated": run.cycles,
+        "simulated": cycles,
     }
 
 
@@ -262,7 +149,7 @@ def _print(report: dict[str, Any], seconds: float, course: Course) -> None:
     if "golden" in report["accuracy"]:
         text += (f"; after the whole course of {course.steps} steps, golden model: "
                  f"{report['accuracy']['golden']:.1%}")
-    _console.print(f"{text} of {len(course.all_labels) - _TRAINING} test images")
+    _console.print(f"{text} of {len(course.all_labels) - TRAINING} test images")
     _console.print(f"{report['simulated']:,} cycles simulated in {seconds:.1f} s, building "
                    "included")
 

@@ -26,8 +26,8 @@ from ..rtl.config import TrainConfig
 from .accounting.energy import DEFAULT_TABLES, EnergyError, energy, load_table
 from .runner import BenchFailure
 from .toolchain import ToolError
+from .train_course import Course, read_back
 from .train_host import run_instructions
-from .train_sim import Course, read_back
 
 __all__ = ["WAYS", "events", "main", "measure"]
 
@@ -42,7 +42,7 @@ WAYS = {  # mode, preset, lanes of all clusters for one array
 }
 _CLUSTERS = 4
 _BUFFERS = ("weight_byte", "activation_byte", "error_byte", "spike_byte", "gradient_byte")
-_console = Console(width=max(110, Console().width))
+_console = Console(width=max(130, Console().width))
 _app = App(name="python -m spikeloom.verif.train_table",
            help="Compare ways to train a layer on the RTL.", version_flags=[],
            result_action="return_value")
