@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rescaler in Verilator against the golden op."""
 
-from spikeloom.rtl.config import TrainConfig
 from spikeloom.verif.runner import Run, run_bench
+from spikeloom.verif.train_traffic import CONFIG
 
 
 def test_bench():
-    config = TrainConfig(lanes=4, max_inputs=8, max_outputs=8, max_rank=4)
-    run_bench(Run(unit="rescaler", config=config, bench="tb_rescaler"))
+    run_bench(Run(unit="rescaler", config=CONFIG, bench="tb_rescaler"))

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from spikeloom.rtl.config import ConfigError, TrainConfig
+from spikeloom.rtl.config import ConfigError
 from spikeloom.rtl.train.train_core import COUNTERS
 from spikeloom.verif import sim, train_sim
 from spikeloom.verif.build import QUICK_BUILD, Design, blank_memories
 from spikeloom.verif.runner import Run, emitted, run_bench
+from spikeloom.verif.train_traffic import CONFIG
 
-CONFIG = TrainConfig(lanes=4, max_inputs=8, max_outputs=8, max_rank=4, max_timesteps=4,
-                     max_pixels=24, max_windows=6, max_classes=4)
 CONFIGS = {"clusters": CONFIG, "array": replace(CONFIG, single_array=1, lanes=2)}
 
 

@@ -12,8 +12,10 @@ from ..models.golden.tt_readout import Trainer
 from ..models.golden.tt_training_layer import ERRORS, TrainingLayer, TrainingState
 from ..rtl.config import TrainConfig
 
-__all__ = ["CORNERS", "MODES", "Sizes", "random_error", "random_images", "random_trainer"]
+__all__ = ["CONFIG", "CORNERS", "MODES", "Sizes", "random_error", "random_images", "random_trainer"]
 
+CONFIG = TrainConfig(lanes=4, max_inputs=8, max_outputs=8, max_rank=4, max_timesteps=4,
+                     max_pixels=24, max_windows=6, max_classes=4)
 MODES = {0: ("ptt", "stt", "htt"), 1: ("stt", "dense")}  # by single_array
 # Of the 8-bit copies of the weights, and forward shifts at which little saturates.
 _WEIGHT, _SHIFTS = 60, {"shift_h": 1, "shift_b": 6, "shift_m": 6, "shift_y": 4}
