@@ -34,7 +34,7 @@ _BACK = {Core.G1: "dx", Core.G2: "dh", Core.G3: "db", Core.G4: "dm", Core.DENSE:
 class Datapath(wiring.Component):
     """Run a phase: the clusters side by side, each behind those whose results it needs.
 
-    Latency: that of the phase. Throughput: 1 phase at a time. Back-pressure: none.
+    Latency: see `TrainCore`. Throughput: 1 phase at a time. Back-pressure: none.
     Reset: synchronous; stops, memories keep what they hold, delayed shifts are zero.
 
     Parameters

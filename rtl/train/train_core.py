@@ -71,7 +71,8 @@ class TrainCore(wiring.Component):
 
     Equal in every bit to ``spikeloom.models.golden.tt_readout.train_step``.
 
-    Latency: of a read 3 cycles, of a phase that of `Datapath`.
+    Latency: of a read 3 cycles; of a pass forward about (pixels + width + 1) * (timesteps * n + 5)
+    with clusters, n the operands of a pixel in the core that has most; back about twice that.
     Throughput: 1 write per cycle, 1 read in 3 cycles.
     Back-pressure: a word that waits on ``o`` stops the core; while a phase runs ``i`` waits.
     Reset: synchronous; memories keep what they hold, settings, shifts and counters are zero. Sums
