@@ -53,7 +53,7 @@ def test_command_trains_a_batch(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("words, text", [
-    (["--images", "15"], "images must be in 16..8928, not 15"),
+    (["--images", "0"], "images must be in 1..8928, not 0"),
     (["--layer", "tt_net"], "layer must be one of tt_unit, tt_layer, not 'tt_net'"),
     (["--config", "vit"], "preset vit: family must be train here"),
     (["--set", "lanes=3"], "lanes must be a power of two, not 3"),

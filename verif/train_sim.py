@@ -64,7 +64,7 @@ def simulate(net: str = "tt_train", *, images: int = 16, config: str = "",
     net
         tt_train, tt_train_stt, tt_train_htt or tt_train_dense.
     images
-        Images to train on, one after the other; 16 make a step.
+        Images to train on, one after the other; 16 make a step, the last one is whole too.
     config
         Preset of the hardware, or a TOML file.
     set_
@@ -85,9 +85,9 @@ def simulate(net: str = "tt_train", *, images: int = 16, config: str = "",
         raise ConfigError(f"preset {config}: family must be train here, "
                           f"not that of {type(hardware).__name__}")
     course = Course(config=hardware, mode=_mode(net), layer=layer, epochs=epochs)
-    steps = images // zoo.Course.batch
+    steps = -(-images // zoo.Course.batch)
     if not 1 <= steps <= course.steps:
-        raise ValueError(f"images must be in 16..{16 * course.steps}, not {images}")
+        raise ValueError(f"images must be in 1..{16 * course.steps}, not {images}")
     _console.print(f"{net}: {steps} steps of 16 images, every weight compared after each")
     started = time.monotonic()
     with repeatable(1):
