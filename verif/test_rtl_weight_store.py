@@ -16,7 +16,11 @@ def simulate(bench):
     dut = WeightStore(CONFIG, DEPTH)
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(lambda ctx: bench(ctx, dut))
+
+    async def testbench(ctx):
+        await bench(ctx, dut)
+
+    simulator.add_testbench(testbench)
     simulator.run()
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare ways to train a layer on the RTL: cycles, counted events, and their energy.
 
-``python -m spikeloom.verif.train_table`` trains a batch of 16 images in each way: a dense layer
-and STT on one array, core after core, with as many lanes as a cluster and as all clusters; then
-STT, PTT and HTT on four clusters.
+``python -m spikeloom.verif.train_table`` trains a batch of 16 images in each way, the 101st of a
+training whose other steps the golden model does: a dense layer and STT on one array, core after
+core, with as many lanes as a cluster and as all clusters; then STT, PTT and HTT on four clusters.
 """
 
 import json
@@ -41,6 +41,7 @@ WAYS = {  # mode, preset, lanes of all clusters for one array
     "HTT, clusters": ("htt", "train", False),
 }
 _CLUSTERS = 4
+_TRAINED = 100  # steps before the one that is measured: errors are zero at first
 _BUFFERS = ("weight_byte", "activation_byte", "error_byte", "spike_byte", "gradient_byte")
 _console = Console(width=max(130, Console().width))
 _app = App(name="python -m spikeloom.verif.train_table",
@@ -82,7 +83,9 @@ def measure(way: str, layer: str, out: Path, table: str = "sata",
     config = load_unit_config(preset, (f"lanes={int(lanes) * _CLUSTERS}",) if wide else ())
     assert isinstance(config, TrainConfig)
     course = Course(config=config, mode=mode, layer=layer)
-    back = read_back(course, run_instructions(config, course.instructions(1), out))
+    course.advance(_TRAINED)
+    run = run_instructions(config, course.instructions(1), out)
+    back = read_back(course, run, _TRAINED)
     if back["mismatch"]:
         raise BenchFailure(f"{way}: {back['mismatch']}")
     counters = {name: value / zoo.Course.batch for name, value in back["counters"][0].items()}
@@ -114,8 +117,8 @@ def compare(*, layer: str = "tt_layer", energies: Path = DEFAULT_TABLES, table: 
     found = [measure(way, layer, out / way.replace(", ", "_").replace(" ", "_"), table, energies)
              for way in WAYS]
     inputs, outputs, rank = zoo.CONFIGURATIONS[layer]
-    shown = Table(title=f"{layer}: {inputs} to {outputs} channels, rank {rank}, one image, "
-                        f"readout and update not counted", box=SIMPLE_HEAD,
+    shown = Table(title=f"{layer}: {inputs} to {outputs} channels, rank {rank}; an image of the "
+                        f"101st step, readout and update not counted", box=SIMPLE_HEAD,
                   caption=f"energy: table {table}; operators and neurons, buffers, both")
     for name in ("", "lanes", "cycles\nforward", "cycles\nback", "adds for\nspikes", "int8\nMACs",
                  "skipped\nzeros", "buffer\nbytes", "operators\nnJ", "buffers\nnJ", "nJ"):

@@ -123,8 +123,7 @@ class Cluster(wiring.Component):
         self._shape(m, core, walker)
         place, near, inside = Signal(index_range(self.depth)), Signal.like(pixels.pixel), Signal()
         self._place(m, core, operation, walker.o, pixels, place, near, inside)
-        words = self._fetch(m, core, operation, issue, walker.o, pixels.pixel, near, inside, place,
-                            store)
+        words = self._fetch(m, core, operation, issue, walker, pixels, near, inside, place, store)
         self._compute(m, core, operation, issue, walker, pixels.pixel, inside, place, words, store)
         return m
 
@@ -230,20 +229,20 @@ class Cluster(wiring.Component):
                     + right - left),
         ]
 
-    def _fetch(self, m: Module, core, operation, issue, item, pixel, near, inside, place, store):
+    def _fetch(self, m: Module, core, operation, issue, walker, pixels, near, inside, place, store):
         """Read what the operand needs; return the words that come a cycle later."""
-        lanes, events = self.config.lanes, self.events
-        forward, back = operation == Operation.FORWARD, operation == Operation.BACK
+        lanes, events, item = self.config.lanes, self.events, walker.o
+        forward, back, _ = (operation == one for one in Operation)
         shapes = {one: core_shape(self.config, one) for one in self.cores}
-        inputs = {one: max(1, shapes[one][0] // lanes) for one in self.cores}
         is_spiking, wanted = Signal(), Signal()
+        inputs = {one: max(1, shapes[one][0] // lanes) for one in self.cores}
         m.d.comb += [
             is_spiking.eq((core == Core.G1) | (core == Core.DENSE)),
             # inputs change with the group only, forward
             wanted.eq(issue & inside & Mux(forward, item.lane == 0, ~back)),
         ]
-        group = Mux(forward & item.bypass, item.outputs, item.inputs)
-        where, found = Mux(forward, near, pixel), {}
+        group, found = Mux(forward & item.bypass, item.outputs, item.inputs), {}
+        where = Mux(forward, near, pixels.pixel)
         if Core.G1 in self.cores:  # all cores have the same spikes
             spikes = RegionMemory(m, "spike_memory", self.config, 1, {Core.G1: inputs[Core.G1]},
                                   self.spike)
@@ -265,7 +264,8 @@ class Cluster(wiring.Component):
         regions = {one: shapes[one][1] for one in self.cores if one is not Core.DENSE}
         errors = RegionMemory(m, "error_memory", self.config, 8, regions, self.error)
         group = Mux(back & item.bypass, item.inputs, item.outputs)
-        m.d.comb += [errors.read.en.eq(issue & inside & ~forward),
+        same = back & (item.lane != 0) & (walker.groups_last == 0)  # as for the lane before
+        m.d.comb += [errors.read.en.eq(issue & inside & ~forward & ~same),
                      events.errors.eq(errors.read.en)]
         with m.Switch(core):
             for one in self.cores:

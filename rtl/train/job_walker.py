@@ -43,7 +43,7 @@ def item_layout(config: TrainConfig) -> data.StructLayout:
 
 class JobWalker(wiring.Component):
     """Count through the loops of an operation, innermost first: FORWARD lane, inputs, tap, step,
-    outputs; BACK outputs, tap, lane, step, inputs; OUTER step, lane, inputs, tap, outputs.
+    outputs; BACK outputs, lane, tap, step, inputs; OUTER step, lane, inputs, tap, outputs.
 
     Latency: none. Throughput: 1 operand per cycle. Back-pressure: none.
     Reset: synchronous; back to the first operand.
@@ -127,7 +127,7 @@ class JobWalker(wiring.Component):
             with m.Case(Operation.BACK):
                 ends = (row_last | passed) & tap_last & lane_last
                 m.d.comb += [item.first.eq(start & (item.outputs == 0)), item.last.eq(ends)]
-                self._nest(m, ((item.outputs, row_last | passed), tap, lane, (time, time_last),
+                self._nest(m, ((item.outputs, row_last | passed), lane, tap, (time, time_last),
                                group))
             with m.Case(Operation.OUTER):
                 m.d.comb += [item.first.eq(item.step == first_step), item.last.eq(time_last)]
