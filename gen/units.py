@@ -13,6 +13,7 @@ from ..rtl.config import (
     Config,
     ConfigError,
     CrossbarConfig,
+    TrainConfig,
     TTFSConfig,
     VitConfig,
     VitCoreConfig,
@@ -41,6 +42,8 @@ from ..rtl.soc.post_processor import PostProcessor
 from ..rtl.soc.residual_pool import ResidualPool
 from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
+from ..rtl.train.rescaler import Rescaler
+from ..rtl.train.train_core import TrainCore
 from ..rtl.ttfs.ttfs_core import TTFSCore
 from ..rtl.ttfs.ttfs_neuron import TTFSNeuron
 from ..rtl.vit.gelu import GELU
@@ -102,6 +105,10 @@ FAMILIES = {
         "imc_engine": IMCEngine,
         "membrane_lif": MembraneLIF,
         "imc_core": IMCCore,
+    }),
+    "train": Family(TrainConfig, "train", {
+        "rescaler": Rescaler,
+        "train_core": TrainCore,
     }),
     "ttfs": Family(TTFSConfig, "ttfs", {
         "ttfs_neuron": TTFSNeuron,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.golden.tt_training import TrainingLayer, TrainingState
+from ..models.golden.tt_training_layer import TrainingLayer, TrainingState
 
 __all__ = ["StepByNumber"]
 

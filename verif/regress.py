@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..gen.run_app import run_app
 from ..models.zoo import tt_variants
-from . import sim, tt_table, ttfs_sim, vit_run
+from . import sim, train_sim, tt_table, ttfs_sim, vit_run
 
 __all__ = ["JOBS", "Job", "main"]
 
@@ -48,6 +48,9 @@ JOBS = (
       tt_variants.VARIANTS.items() if variant.weight_bits == 8),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
+    Job("tt_train", "train", 16 * 200), Job("tt_train_stt", "train", 16 * 20),
+    Job("tt_train_htt", "train", 16 * 20), Job("tt_train_stt", "train_array", 16 * 20),
+    Job("tt_train_dense", train_sim.PRESETS["tt_train_dense"], 16 * 10),
 )
 _console = Console()
 _app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",

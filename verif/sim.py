@@ -31,7 +31,7 @@ from ..models.golden.network import IntegerNetwork
 from ..models.nn.recipe import Recipe
 from ..models.zoo.registry import UnknownNetworkError, get
 from ..rtl.config import AcceleratorConfig
-from . import ttfs_sim, vit_run
+from . import train_sim, ttfs_sim, vit_run
 from .divergence_waves import show_divergence
 from .program_run import ProgramReport, run_program
 from .runner import BenchFailure
@@ -62,7 +62,7 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
         Test images to run, from the first.
     config
         Preset of the hardware, or a TOML file; by default "loas", "ttfs" for a network of
-        neurons that spike once, and "vit_core" for a vision transformer.
+        neurons that spike once, "vit_core" for a vision transformer, "train" for a training.
     set_
         Override a field of the preset: FIELD=VALUE.
     out
@@ -76,6 +76,8 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
     if vit_run.knows(net):
         return vit_run.simulate(net=net, images=images, config=config or vit_run.PRESET,
                                 set_=set_, out=out)
+    if train_sim.knows(net):
+        return train_sim.simulate(net, images=images, config=config or "", set_=set_, out=out)
     hardware = load_config(config or DEFAULT_PRESET, set_)
     recipe = get(net)
     network, test = crossbars.apply(recipe.load(), hardware), recipe.load_test()

@@ -11,22 +11,15 @@ from spikeloom.models.data import digits, thermometer
 from spikeloom.models.golden.errors import GoldenError, PsumOverflowError
 from spikeloom.models.golden.tt_ops import next_shift, rescale
 from spikeloom.models.golden.tt_readout import EXP, Trainer, read_out, train_step
-from spikeloom.models.golden.tt_training import (
-    ERRORS,
-    TrainingLayer,
-    TrainingState,
-    backward,
-    copies,
-    forward,
-    update,
-)
+from spikeloom.models.golden.tt_training import backward, copies, forward, update
+from spikeloom.models.golden.tt_training_layer import ERRORS, TrainingLayer, TrainingState
 from spikeloom.models.nn.training import repeatable
 from spikeloom.models.zoo import tt_training
 from spikeloom.verif.reference_tt_training import StepByNumber
 
 MODES = ("stt", "ptt", "htt")
 STEPS, BATCH, SIZE = 4, 2, (3, 4)
-DELAYED = (1, 5, 5, 6, 5, 6, 6, 7, 8)
+DELAYED = (1, 5, 5, 6, 5, 6, 6, 7, 8, 9)
 
 
 def integers(generator, low, high, *shape):
@@ -100,6 +93,24 @@ def test_gradients_are_those_of_autograd(mode):
         assert torch.equal(gradients.sums[f"d{name}"].double(), weight.grad), name
         assert weight.grad.any()
     assert torch.equal(gradients.errors["dx"].double(), inputs.grad)
+
+
+def test_dense_step_is_that_of_a_convolution():
+    layer, state, x, error = case("dense", weight=9, shift_y=2, threshold=3)
+    state = replace(state, shifts=dict.fromkeys(ERRORS, 0))
+    seen = forward(layer, state, x)
+    gradients = backward(layer, state, seen, error)
+    kernel = copies(state.masters)["w"].view(4, 2, 3, 3).double().requires_grad_()
+    inputs = x.double().requires_grad_()
+    total = functional.conv2d(inputs.flatten(0, 1), kernel, padding=1).unflatten(0, x.shape[:2])
+    assert torch.equal(rescale(total.long(), 2, 32767), seen.y) and seen.spikes.any()
+    (total * gradients.errors["dy"]).sum().backward()
+    assert gradients.errors.keys() == {"dy", "dx"} and gradients.errors["dy"].any()
+    assert torch.equal(gradients.errors["dx"].double(), inputs.grad.clamp(-127, 127))
+    assert torch.equal(gradients.sums["dw"].view(kernel.shape).double(), kernel.grad)
+    after = update(state, gradients, 16)
+    assert after.shifts["dw"] == next_shift(gradients.sums["dw"])
+    assert not torch.equal(after.masters["w"], state.masters["w"])
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -192,7 +203,8 @@ def test_step_updates_all_that_learns():
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda: layer_of("ptt", rank=0), r"rank must be an int in 1\.\.256, not 0"),
-    (lambda: replace(layer_of("ptt"), mode="tt"), "mode must be 'stt', 'ptt' or 'htt', not 'tt'"),
+    (lambda: replace(layer_of("ptt"), mode="tt"),
+     "mode must be one of stt, ptt, htt, dense, not 'tt'"),
     (lambda: replace(layer_of("htt"), full_steps=15),
      r"full_steps in the mode htt must be an int in 1\.\.14, not 15"),
     (lambda: replace(layer_of("stt"), full_steps=1),

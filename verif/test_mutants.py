@@ -11,6 +11,7 @@ from spikeloom.verif import (
     mutants_imc,
     mutants_pe,
     mutants_soc,
+    mutants_train,
     mutants_ttfs,
     mutants_vit,
 )
@@ -19,7 +20,8 @@ from spikeloom.verif.mutants import CONFIG, Mutant, PatchError, patched
 from spikeloom.verif.runner import BenchFailure, Run, emitted, run_bench
 
 TABLES = (mutants_attention.MUTANTS, mutants_ftp.MUTANTS, mutants_pe.MUTANTS,
-          mutants_soc.MUTANTS, mutants_ttfs.MUTANTS, mutants_vit.MUTANTS, mutants_imc.MUTANTS)
+          mutants_soc.MUTANTS, mutants_train.MUTANTS, mutants_ttfs.MUTANTS, mutants_vit.MUTANTS,
+          mutants_imc.MUTANTS)
 MUTANTS = {name: mutant for table in TABLES for name, mutant in table.items()}
 
 

@@ -9,7 +9,7 @@ import pytest
 from spikeloom.gen.presets import preset_names
 from spikeloom.models.zoo import statten
 from spikeloom.models.zoo.registry import NETWORKS, TENSOR_TRAINS
-from spikeloom.verif import regress, ttfs_sim, vit_run
+from spikeloom.verif import regress, train_sim, ttfs_sim, vit_run
 
 
 @pytest.fixture
@@ -37,9 +37,11 @@ def run(monkeypatch, tmp_path):
 def test_all_networks_and_presets_have_a_job():
     assert {job.network for job in regress.JOBS} == {
         *NETWORKS, *statten.NETWORKS, *ttfs_sim.committed(), *vit_run.committed(),
+        *train_sim.committed(),
         *(name for name in TENSOR_TRAINS if not name.endswith("_int4"))}
     assert {job.config for job in regress.JOBS} == {
-        *preset_names("accelerator"), *preset_names("ttfs"), *preset_names("vit_core")}
+        *preset_names("accelerator"), *preset_names("ttfs"), *preset_names("vit_core"),
+        *preset_names("train")}
 
 
 def test_all_is_well(run):

@@ -13,6 +13,7 @@ from ..rtl.config import (
     Config,
     CrossbarConfig,
     FTPConfig,
+    TrainConfig,
     TTFSConfig,
     VitConfig,
     VitCoreConfig,
@@ -38,6 +39,9 @@ _ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
         neuron_groups=160, time_groups=320, weight_words=1536, maps=16, edges=32,
         channel_entries=256, max_side=16, max_kernel=6, image_bytes=512, first_groups=6,
         accumulator_bits=24),
+    TrainConfig: TrainConfig(
+        lanes=2, max_inputs=4, max_outputs=8, max_rank=2, max_timesteps=4, max_pixels=15,
+        max_windows=5, max_classes=4, counter_bits=20),
     VitConfig: VitConfig(
         max_channels=11, max_tokens=13, token_bits=10, value_bits=6, beta_bits=14,
         norm_fraction_bits=5, reciprocal_bits=9, score_bits=12, index_bits=3, power_bits=8,
@@ -126,6 +130,17 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             charge_bits=24, guard_bits=12, delay_bits=8, neuron_groups=64, time_groups=64,
             weight_words=64, maps=64, edges=256, channel_entries=64, max_side=256,
             max_kernel=16, image_bytes=1024, first_groups=16, accumulator_bits=32),
+    },
+    TrainConfig: {
+        "least": TrainConfig(
+            lanes=2, max_inputs=1, max_outputs=1, max_rank=1, max_timesteps=1, max_pixels=1,
+            max_windows=1, max_classes=2, counter_bits=16),
+        "least_array": TrainConfig(
+            lanes=2, max_inputs=1, max_outputs=1, max_rank=1, max_timesteps=1, max_pixels=1,
+            max_windows=1, max_classes=2, counter_bits=16, single_array=1),
+        "most": TrainConfig(  # longer memories only make long Verilog
+            lanes=32, max_inputs=64, max_outputs=64, max_rank=64, max_timesteps=16, max_pixels=16,
+            max_windows=16, max_classes=32, counter_bits=32),
     },
     VitConfig: {
         "least": VitConfig(

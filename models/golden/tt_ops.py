@@ -4,7 +4,8 @@
 import torch
 from torch import Tensor
 
-__all__ = ["mix", "next_shift", "outer", "outer_taps", "rescale", "taps", "taps_back"]
+__all__ = ["mix", "next_shift", "outer", "outer_square", "outer_taps", "rescale", "square",
+           "square_back", "taps", "taps_back"]
 
 
 def rescale(x: Tensor, shift: int, limit: int = 127) -> Tensor:
@@ -43,6 +44,18 @@ def taps_back(weight: Tensor, error: Tensor, axis: int) -> Tensor:
                torch.zeros((), dtype=torch.int64))
 
 
+def square(weight: Tensor, x: Tensor) -> Tensor:
+    """Convolve with ``weight[out, in, 9]``, tap ``3 * row + column``."""
+    return sum((taps(weight[..., 3 * row:3 * row + 3], _shifted(x, row - 1, 3), 4)
+                for row in range(3)), torch.zeros((), dtype=torch.int64))
+
+
+def square_back(weight: Tensor, error: Tensor) -> Tensor:
+    """Return the error of what `square` reads."""
+    return sum((_shifted(taps_back(weight[..., 3 * row:3 * row + 3], error, 4), 1 - row, 3)
+                for row in range(3)), torch.zeros((), dtype=torch.int64))
+
+
 def outer(error: Tensor, x: Tensor) -> Tensor:
     """Sum the products of each output's error with each input over all else."""
     return torch.einsum("tbohw,tbihw->oi", error, x)
@@ -51,3 +64,8 @@ def outer(error: Tensor, x: Tensor) -> Tensor:
 def outer_taps(error: Tensor, x: Tensor, axis: int) -> Tensor:
     """Sum the products of each output's error with what each tap of `taps` reads."""
     return torch.stack([outer(error, _shifted(x, k - 1, axis)) for k in range(3)], 2)
+
+
+def outer_square(error: Tensor, x: Tensor) -> Tensor:
+    """Sum the products of each output's error with what each tap of `square` reads."""
+    return torch.cat([outer_taps(error, _shifted(x, row - 1, 3), 4) for row in range(3)], 2)

@@ -20,18 +20,8 @@ from torch import Tensor
 from .checks import check_int, check_range, check_signed
 from .errors import GoldenError
 from .tt_ops import next_shift, rescale
-from .tt_training import (
-    ACCUMULATOR_BITS,
-    Forward,
-    Gradients,
-    TrainingLayer,
-    TrainingState,
-    backward,
-    copies,
-    forward,
-    move,
-    update,
-)
+from .tt_training import backward, copies, forward, move, update
+from .tt_training_layer import ACCUMULATOR_BITS, Forward, Gradients, TrainingLayer, TrainingState
 
 __all__ = ["EXP", "ReadoutError", "Step", "Trainer", "read_out", "train_step"]
 
@@ -108,6 +98,7 @@ class ReadoutError:
 class Step:
     """A training step: everything on its way, and the trainer behind it."""
 
+    labels: Tensor
     seen: Forward
     error: ReadoutError
     gradients: Gradients
@@ -182,4 +173,4 @@ def train_step(trainer: Trainer, x: Tensor, labels: Tensor, rate: int) -> Step:
         trainer, state=update(trainer.state, gradients, rate),
         readout=move(trainer.readout, error.total, trainer.shift_readout, rate),
         shift_error=error.shift_error, shift_readout=next_shift(error.total))
-    return Step(seen=seen, error=error, gradients=gradients, trainer=after)
+    return Step(labels=labels, seen=seen, error=error, gradients=gradients, trainer=after)

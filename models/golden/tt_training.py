@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Integer training step of a convolution of four tensor-train cores with neurons behind it.
 
+The mode ``dense`` is a baseline: a whole kernel of 3x3 taps in place of the cores.
+
 Weights have 16-bit masters and are used as 8-bit copies; activations and errors have 8 bits;
 sums are rescaled by powers of two. The shift of an error or gradient is *delayed*: it follows
 from the largest magnitude of the step before, so that each tensor is made in one pass. With
@@ -11,7 +13,7 @@ pixel and timestep, ``x`` being spikes::
     m = sat8(round(G2 h + G3 h, shift_m))                                  ptt, and htt if full
     m = h                                                                  htt at other timesteps
     b = sat8(round(G2 h, shift_b)),  m = sat8(round(G3 b, shift_m))        stt
-    y = sat16(round(G4 m, shift_y))
+    y = sat16(round(G4 m, shift_y)),  sat16(round(W x, shift_y))           dense
     u = sat16((s ? 0 : u >> 2) + y),  s = u > threshold,  w = |u - threshold| < threshold
 
 and backward, from the error ``e`` of the spikes, ``S`` being delayed shifts::
@@ -20,136 +22,42 @@ and backward, from the error ``e`` of the spikes, ``S`` being delayed shifts::
     dy = sat8(round(d, S)),  dm = sat8(round(G4' dy, S))
     dh = sat8(round(G2' dm + G3' dm, S)),  at other timesteps of htt sat8(round(dm << shift_m, S))
     db = sat8(round(G3' dm, S)),  dh = sat8(round(G2' db, S))              stt
-    dx = sat8(round(G1' dh, S))
+    dx = sat8(round(G1' dh, S)),  sat8(round(W' dy, S))                    dense
     dG4 = sum dy m',  dG3 = sum dm h' (stt: dm b'),  dG2 = sum dm h' (stt: db h'),
-    dG1 = sum dh x'
+    dG1 = sum dh x',  dW = sum dy x'
     master = clamp(master - ((sat8(round(dG, S)) * rate + 8) >> 4))
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from .checks import check_bits, check_int, check_range, check_signed
 from .errors import GoldenError
-from .lane_word import MAX_TIMESTEPS
-from .tt_ops import mix, next_shift, outer, outer_taps, rescale, taps, taps_back
+from .tt_ops import (
+    mix,
+    next_shift,
+    outer,
+    outer_square,
+    outer_taps,
+    rescale,
+    square,
+    square_back,
+    taps,
+    taps_back,
+)
+from .tt_training_layer import (
+    ACCUMULATOR_BITS,
+    ERRORS,
+    MASTER_LIMIT,
+    Forward,
+    Gradients,
+    TrainingLayer,
+    TrainingState,
+)
 
-__all__ = ["ACCUMULATOR_BITS", "ERRORS", "MASTER_LIMIT", "Forward", "Gradients", "TrainingLayer",
-           "TrainingState", "backward", "copies", "forward", "move", "update"]
-
-ACCUMULATOR_BITS = 32         # signed, of each sum
-MASTER_LIMIT = 127 << 8       # of a magnitude, so that the copy has 8 bits
-ERRORS = ("dy", "dm", "db", "dh", "dx", "dg1", "dg2", "dg3", "dg4")  # with delayed shifts
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingLayer:
-    """Shape of the layer, mode and forward shifts.
-
-    Raises
-    ------
-    GoldenError
-        If a field does not fit.
-    """
-
-    inputs: int
-    outputs: int
-    rank: int
-    timesteps: int
-    mode: Literal["stt", "ptt", "htt"]
-    full_steps: int = 0      # bit t: all cores run at timestep t; of the mode htt
-    shift_h: int = 0
-    shift_b: int = 0
-    shift_m: int = 0
-    shift_y: int = 0
-    threshold: int = 128
-
-    def __post_init__(self) -> None:
-        for field, low, high in (("inputs", 1, 512), ("outputs", 1, 512), ("rank", 1, 256),
-                                 ("timesteps", 1, MAX_TIMESTEPS), ("threshold", 1, 16383),
-                                 ("shift_h", 0, 15), ("shift_b", 0, 15), ("shift_m", 0, 15),
-                                 ("shift_y", 0, 15)):
-            check_int(field, getattr(self, field), low, high)
-        if self.mode not in ("stt", "ptt", "htt"):
-            raise GoldenError(f"mode must be 'stt', 'ptt' or 'htt', not {self.mode!r}")
-        every = (1 << self.timesteps) - 1
-        low, high = (1, every - 1) if self.mode == "htt" else (0, 0)
-        check_int(f"full_steps in the mode {self.mode}", self.full_steps, low, high)
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the cores by name, outputs before inputs."""
-        rank = self.rank
-        return {"g1": (rank, self.inputs), "g2": (rank, rank, 3), "g3": (rank, rank, 3),
-                "g4": (self.outputs, rank)}
-
-    @property
-    def full(self) -> Tensor:
-        """Whether all cores run, bool[T]."""
-        mask = self.full_steps if self.mode == "htt" else (1 << self.timesteps) - 1
-        return torch.tensor([bool(mask >> t & 1) for t in range(self.timesteps)])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrainingState:
-    """What a step changes.
-
-    Parameters
-    ----------
-    masters : dict of Tensor
-        int64, 16 bits, of the shapes of the layer: ``g1`` [r, I], ``g2`` [r, r, 3] down,
-        ``g3`` [r, r, 3] across, ``g4`` [O, r]; outputs before inputs.
-    shifts : dict of int
-        Delayed shifts of `ERRORS`, 0..31.
-    """
-
-    masters: dict[str, Tensor]
-    shifts: dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Forward:
-    """What the forward pass keeps, Tensor[T, B, channels, H, W].
-
-    Parameters
-    ----------
-    x, spikes, window : Tensor
-        bool; spikes of the input and the output, and where the surrogate gradient is 1.
-    h, b, m : Tensor
-        int64, 8 bits; ``b`` is ``h`` unless the mode is ``stt``.
-    y : Tensor
-        int64, 16 bits.
-    """
-
-    x: Tensor
-    h: Tensor
-    b: Tensor
-    m: Tensor
-    y: Tensor
-    spikes: Tensor
-    window: Tensor
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Gradients:
-    """What the backward pass gives.
-
-    Parameters
-    ----------
-    errors : dict of Tensor
-        ``dy``, ``dm``, ``db`` (stt only), ``dh``, ``dx``: int64, 8 bits, [T, B, channels, H, W].
-    sums : dict of Tensor
-        ``dg1`` to ``dg4``: int64, of the shapes of the cores, before they are rescaled.
-    shifts : dict of int
-        Delayed shifts of the next step.
-    """
-
-    errors: dict[str, Tensor]
-    sums: dict[str, Tensor]
-    shifts: dict[str, int]
+__all__ = ["backward", "copies", "forward", "move", "update"]
 
 
 def copies(masters: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -177,6 +85,9 @@ def forward(layer: TrainingLayer, state: TrainingState, x: Tensor) -> Forward:
         raise GoldenError(f"x must be of shape [{layer.timesteps}, B, {layer.inputs}, H, W], "
                           f"not {list(x.shape)}")
     weights = copies(_checked(layer, state))
+    if layer.mode == "dense":
+        values = x.long()
+        return _fired(layer, x, values, values, values, square(weights["w"], values))
     h = rescale(mix(weights["g1"], x.long()), layer.shift_h)
     b = h
     if layer.mode == "stt":
@@ -185,7 +96,13 @@ def forward(layer: TrainingLayer, state: TrainingState, x: Tensor) -> Forward:
     else:
         total = taps(weights["g2"], h, 3) + taps(weights["g3"], h, 4)
     m = torch.where(layer.full.view(-1, 1, 1, 1, 1), rescale(total, layer.shift_m), h)
-    y = rescale(mix(weights["g4"], m), layer.shift_y, 32767)
+    return _fired(layer, x, h, b, m, mix(weights["g4"], m))
+
+
+def _fired(layer: TrainingLayer, x: Tensor, h: Tensor, b: Tensor, m: Tensor,
+           total: Tensor) -> Forward:
+    """Run the neurons on the sums of their currents."""
+    y = rescale(total, layer.shift_y, 32767)
     spikes, window = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
     membrane = torch.zeros_like(y[0])
     for t, current in enumerate(y):
@@ -228,8 +145,17 @@ def backward(layer: TrainingLayer, state: TrainingState, seen: Forward,
         shifts[name] = next_shift(total)
         return errors[name]
 
+    def summed(sums: dict[str, Tensor]) -> Gradients:
+        for name, total in sums.items():
+            check_signed(name, total, ACCUMULATOR_BITS)
+            shifts[name] = next_shift(total)
+        return Gradients(errors=errors, sums=sums, shifts=shifts)
+
     full = layer.full.view(-1, 1, 1, 1, 1)
     dy = keep("dy", _neuron_errors(seen, error))
+    if layer.mode == "dense":
+        keep("dx", square_back(weights["w"], dy))
+        return summed({"dw": outer_square(dy, seen.x.long())})
     dm = keep("dm", mix(weights["g4"].T, dy))
     if layer.mode == "stt":
         db = keep("db", taps_back(weights["g3"], dm, 4))
@@ -240,12 +166,8 @@ def backward(layer: TrainingLayer, state: TrainingState, seen: Forward,
         total = taps_back(weights["g2"], dm, 3) + taps_back(weights["g3"], dm, 4)
         dh = keep("dh", torch.where(full, total, dm << layer.shift_m))
     keep("dx", mix(weights["g1"].T, dh))
-    sums = {"dg4": outer(dy, seen.m), "dg3": outer_taps(across, seen.b, 4),
-            "dg2": outer_taps(down, seen.h, 3), "dg1": outer(dh, seen.x.long())}
-    for name, total in sums.items():
-        check_signed(name, total, ACCUMULATOR_BITS)
-        shifts[name] = next_shift(total)
-    return Gradients(errors=errors, sums=sums, shifts=shifts)
+    return summed({"dg4": outer(dy, seen.m), "dg3": outer_taps(across, seen.b, 4),
+                   "dg2": outer_taps(down, seen.h, 3), "dg1": outer(dh, seen.x.long())})
 
 
 def update(state: TrainingState, gradients: Gradients, rate: int) -> TrainingState:

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from ..data import digits, thermometer
 from ..data.labelled import DataError, LabelledImages
-from ..golden.tt_ops import mix, next_shift, rescale, taps
+from ..golden.tt_ops import mix, next_shift, rescale, square, taps
 from ..golden.tt_readout import Step, Trainer, read_out, train_step
-from ..golden.tt_training import ERRORS, TrainingLayer, TrainingState, copies, forward
+from ..golden.tt_training import copies, forward
+from ..golden.tt_training_layer import ERRORS, TrainingLayer, TrainingState
 from ..nn.training import repeatable
 
 __all__ = ["CONFIGURATIONS", "TIMESTEPS", "Course", "accuracy", "app", "encode", "fit",
@@ -77,6 +78,8 @@ def untrained(name: str, mode: str, x: Tensor, seed: int = 1) -> Trainer:
 
 
 def _shifted(layer: TrainingLayer, weights: dict[str, Tensor], x: Tensor) -> TrainingLayer:
+    if layer.mode == "dense":
+        return replace(layer, shift_y=_current_shift(square(weights["w"], x.long())))
     h = mix(weights["g1"], x.long())
     layer = replace(layer, shift_h=next_shift(h))
     b = h = rescale(h, layer.shift_h)
@@ -89,7 +92,11 @@ def _shifted(layer: TrainingLayer, weights: dict[str, Tensor], x: Tensor) -> Tra
         m = taps(weights["g2"], h, 3) + taps(weights["g3"], h, 4)
     layer = replace(layer, shift_m=next_shift(m))
     y = mix(weights["g4"], rescale(m, layer.shift_m))
-    return replace(layer, shift_y=max(0, int(y.abs().max()).bit_length() - _CURRENT_BITS))
+    return replace(layer, shift_y=_current_shift(y))
+
+
+def _current_shift(y: Tensor) -> int:
+    return max(0, int(y.abs().max()).bit_length() - _CURRENT_BITS)
 
 
 def fit(trainer: Trainer, x: Tensor, labels: Tensor, course: Course, seed: int = 1,
@@ -143,7 +150,7 @@ def train_command(name: str = "tt_unit", *, modes: tuple[str, ...] = ("ptt", "st
     name
         Configuration, tt_unit or tt_layer.
     modes
-        Of the cores.
+        Of the cores; dense is a whole kernel in place of them.
     epochs
         Of each training.
     images
