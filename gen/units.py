@@ -12,6 +12,7 @@ from ..rtl.config import (
     Config,
     ConfigError,
     CrossbarConfig,
+    LinkConfig,
     TTFSConfig,
     VitConfig,
     VitCoreConfig,
@@ -28,6 +29,9 @@ from ..rtl.imc.crossbar import Crossbar
 from ..rtl.imc.crossbar_array import CrossbarArray
 from ..rtl.imc.imc_engine import IMCEngine
 from ..rtl.imc.membrane_lif import MembraneLIF
+from ..rtl.link.host_link import HostLink
+from ..rtl.link.slip import SLIPDecoder, SLIPEncoder
+from ..rtl.link.uart import UART
 from ..rtl.pe.element import Element
 from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
@@ -96,6 +100,12 @@ FAMILIES = {
         "crossbar": Crossbar,
         "imc_engine": IMCEngine,
         "membrane_lif": MembraneLIF,
+    }),
+    "link": Family(LinkConfig, "link", {
+        "uart": UART,
+        "slip_decoder": SLIPDecoder,
+        "slip_encoder": SLIPEncoder,
+        "host_link": HostLink,
     }),
     "ttfs": Family(TTFSConfig, "ttfs", {
         "ttfs_neuron": TTFSNeuron,

@@ -5,13 +5,14 @@ import itertools
 
 import pytest
 
-from spikeloom.verif import mutants_ftp, mutants_pe, mutants_soc, mutants_ttfs
+from spikeloom.verif import mutants_ftp, mutants_link, mutants_pe, mutants_soc, mutants_ttfs
 from spikeloom.verif.build import Design
 from spikeloom.verif.mutants import CONFIG, Mutant, PatchError, patched
 from spikeloom.verif.runner import BenchFailure, Run, emitted, run_bench
 
 _QUICK_BUILD = ("-CFLAGS", "-O0", "--output-split", "0")  # of what runs for a moment only
-TABLES = (mutants_ftp.MUTANTS, mutants_pe.MUTANTS, mutants_soc.MUTANTS, mutants_ttfs.MUTANTS)
+TABLES = (mutants_ftp.MUTANTS, mutants_link.MUTANTS, mutants_pe.MUTANTS, mutants_soc.MUTANTS,
+          mutants_ttfs.MUTANTS)
 MUTANTS = {name: mutant for table in TABLES for name, mutant in table.items()}
 
 

@@ -7,10 +7,11 @@ from .checks import ConfigError
 from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
 from .ftp import INNER_JOINS, FTPConfig
 from .imc import ENCODINGS, NOISE_STATE_BITS, AnalogTiming, CrossbarConfig
+from .link import LinkConfig
 from .ttfs import TTFS_KERNELS, TTFSConfig
 from .vit import VitConfig, VitCoreConfig
 
 __all__ = ["ENCODINGS", "INNER_JOINS", "LOOKUP_PES", "MEMORIES", "NOISE_STATE_BITS", "PES",
            "TTFS_KERNELS", "AcceleratorConfig", "AnalogTiming", "ArrayConfig", "Config",
-           "ConfigError", "CrossbarConfig", "ElementConfig", "FTPConfig", "TTFSConfig",
-           "VitConfig", "VitCoreConfig", "beat_slot_bits"]
+           "ConfigError", "CrossbarConfig", "ElementConfig", "FTPConfig", "LinkConfig",
+           "TTFSConfig", "VitConfig", "VitCoreConfig", "beat_slot_bits"]
