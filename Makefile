@@ -20,8 +20,9 @@ test: .venv/dev.stamp  ## Run the tests (PYTEST_ARGS="-k plif")
 sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG, SET="field=value ...")
 	@$(VENV) -m spikeloom.verif.sim $(if $(NET),--net $(NET)) $(if $(IMAGES),--images $(IMAGES)) $(OPTIONS)
 
-regress: .venv/sim.stamp  ## Run all networks on the RTL, with more images (IMAGES)
+regress: .venv/dev.stamp  ## Run all networks on the RTL, with more images (IMAGES), and the long tests
 	@$(VENV) -m spikeloom.verif.regress $(if $(IMAGES),--images $(IMAGES))
+	@$(VENV) -m pytest -n 2 -m long $(PYTEST_ARGS)
 
 bench: .venv/bench.stamp  ## Compare processing elements on a trace (TRACE, GEOMETRY, PES, BANDWIDTH, QUICK=1)
 	@$(VENV) -m spikeloom.verif.benchmark $(if $(TRACE),--trace $(TRACE)) \

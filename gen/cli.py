@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from ..rtl.config import AcceleratorConfig, ConfigError
 from .compiler.crossbar_options import ALL_CROSSBARS, CrossbarOptions
@@ -16,6 +16,7 @@ from .emit import write_unit
 from .files import write_whole
 from .presets import DEFAULT_PRESET, as_toml, load_config, load_unit_config
 from .registers import write_registers
+from .run_app import run_app
 from .units import check_unit, units_of
 
 __all__ = ["main"]
@@ -205,12 +206,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for entry in sorted(entry_points(group=_GROUP)):
         if entry.name not in _app:
             _app.command(_further_command(entry))
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (ConfigError, CycloptsError, OSError, *_mistakes()) as error:
-        print("spikeloom:", " ".join(str(error).split()), file=sys.stderr)
-        return 2
+    return run_app(_app, words, ConfigError, *_mistakes())
 
 
 def _mistakes() -> tuple[type[Exception], ...]:

@@ -34,27 +34,29 @@ class Emitted:
     description : dict
         ``unit``, ``version``, ``licence``, ``summary``, ``config`` (fields and hash), ``ports``
         (see `describe_ports`); as text ``latency``, ``throughput``, ``back_pressure``, ``reset``.
-    black_box : str
-        The ports alone, if another design may take the unit's place; else empty.
+    black_boxes : dict of str to str
+        By name the modules in it whose place another design may take, itself among them, with
+        their ports alone.
     """
 
     verilog: str
     description: dict[str, Any]
-    black_box: str = ""
+    black_boxes: dict[str, str]
 
 
 def emit(unit: str, config: Config) -> Emitted:
     """Return a unit in Verilog: for the same configuration the same text, always."""
     component: Any = unit_type(unit)(config)
-    description = _description(unit, component, config)
-    return Emitted(_verilog(unit, component, config), description,
-                   black_box(component, description) if is_replaceable(component) else "")
+    modules = {unit: component, **getattr(component, "shared", {})}
+    return Emitted(_verilog(unit, component, config), _description(unit, component, config), {
+        name: black_box(module, _description(name, module, module.config))
+        for name, module in modules.items() if is_replaceable(module)})
 
 
 def write_unit(unit: str, config: Config, folder: Path) -> list[Path]:
     """Write ``UNIT.v`` and ``UNIT.json`` to ``folder`` and return their paths.
 
-    A unit that another design may replace has ``UNIT_blackbox.v`` too.
+    A module that another design may replace, the unit or one in it, has ``NAME_blackbox.v`` too.
 
     Raises
     ------
@@ -66,8 +68,8 @@ def write_unit(unit: str, config: Config, folder: Path) -> list[Path]:
         folder / f"{unit}.v": emitted.verilog,
         folder / f"{unit}.json": json.dumps(emitted.description, indent=2) + "\n",
     }
-    if emitted.black_box:
-        texts[folder / f"{unit}_blackbox.v"] = emitted.black_box
+    for name, text in emitted.black_boxes.items():
+        texts[folder / f"{name}_blackbox.v"] = text
     for path, text in texts.items():
         write_whole(path, text)
     return list(texts)

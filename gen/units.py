@@ -27,6 +27,7 @@ from ..rtl.ftp.tppe import TPPE
 from ..rtl.imc.adc import ADC
 from ..rtl.imc.crossbar import Crossbar
 from ..rtl.imc.crossbar_array import CrossbarArray
+from ..rtl.imc.imc_core import IMCCore
 from ..rtl.imc.imc_engine import IMCEngine
 from ..rtl.imc.membrane_lif import MembraneLIF
 from ..rtl.link.host_link import HostLink
@@ -100,6 +101,7 @@ FAMILIES = {
         "crossbar": Crossbar,
         "imc_engine": IMCEngine,
         "membrane_lif": MembraneLIF,
+        "imc_core": IMCCore,
     }),
     "link": Family(LinkConfig, "link", {
         "uart": UART,

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import msgspec
 import torch
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..gen.files import write_whole
-from ..rtl.config import ConfigError, FTPConfig
+from ..gen.run_app import run_app
+from ..rtl.config import FTPConfig
 from .accounting import report
 from .accounting.energy import DEFAULT_TABLE, DEFAULT_TABLES, Event, energy, load_table
 from .accounting.results import Results
@@ -147,12 +148,7 @@ def main(words: Sequence[str] | None = None) -> int:
         Without the command's name; those that Python was started with if None.
     """
     torch.set_num_threads(1)  # the products are small: more threads lose
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (ConfigError, CycloptsError, ToolError, ValueError, OSError, BenchFailure) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, ToolError, ValueError, BenchFailure)
 
 
 if __name__ == "__main__":

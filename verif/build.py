@@ -16,12 +16,13 @@ from cocotb_tools import config as cocotb_config
 
 from .toolchain import ToolError, fingerprint, run
 
-__all__ = ["Design", "Port", "blank_memories", "build", "locked", "module_ports"]
+__all__ = ["QUICK_BUILD", "Design", "Port", "blank_memories", "build", "locked", "module_ports"]
 
 OUT = Path("out/verif").resolve()
 _FLAGS = ("--vpi", "--timescale", "1ns/1ps", "--no-timing", "-Wno-lint", "-Wno-style",
           "--x-assign", "fast", "--x-initial", "fast",
           "--output-split", "50000")  # smaller pieces compile longer, for their shared headers
+QUICK_BUILD = ("-CFLAGS", "-O0", "--output-split", "0")  # of what runs for a moment only
 _KEPT = (".lock", "build.log", "key", "sim")
 _ZEROS = re.compile(r"^  initial begin\n(?:    \S+ ?\[\d+\] = \d+'[dh]0+;\n)+  end\n", re.MULTILINE)
 _STUB = """module stub(clk, q);

@@ -24,7 +24,7 @@ def quiet_status(golden: RegisterFile, **now: int) -> dict[str, int]:
     """Return the status port for the state of ``golden``, with the events ``now``."""
     return {"running": golden.running, "memory_idle": golden.memory_idle, "done": 0,
             "stopped": 0, "error": 0, "code": 0, "descriptor": golden.descriptor,
-            "image": golden.image} | now
+            "image": golden.image, "cell_failures": golden.cell_failures} | now
 
 
 class Host:
@@ -190,5 +190,6 @@ async def vary(bench: Bench, host: Host, golden: RegisterFile) -> None:
     golden.running = bench.rng.random() < 0.3
     golden.memory_idle = bench.rng.random() < 0.7
     golden.descriptor, golden.image = bench.rng.getrandbits(16), bench.rng.getrandbits(32)
+    golden.cell_failures = bench.rng.getrandbits(32)
     golden.counters = {name: bench.rng.getrandbits(64) for name in COUNTERS}
     host.show()

@@ -65,9 +65,11 @@ class LayerReport:
     cycles, predicted : int
         Sum, and what the compiler predicted for as many images.
     utilisation : float
-        Matches (``bcast``: additions) per element and cycle.
+        Matches (``bcast``: additions) per element and cycle; of crossbars the share of cycles
+        in which they are read.
     limit : str
-        One of `LIMITS`, that takes most element cycles; empty if there are none.
+        One of `LIMITS`, that takes most element cycles; empty if there are none. Crossbars
+        wait for weights while their cells are programmed.
     bytes : dict of str to int
         Read as weights, as spikes and for all else; written.
     """
@@ -213,7 +215,9 @@ class _Run:
 
     def report(self) -> ProgramReport:
         """Return what was found."""
-        config = self._program.config
+        config, failures = self._program.config, self._session.cell_failures()
+        if failures and not self._error:
+            self._error = f"{failures} cells of the crossbars missed their targets"
         for step in self._program.manifest.steps:
             _complete(self._layers[step.name], step, config, len(self._predictions))
         return ProgramReport(
@@ -248,11 +252,12 @@ def _complete(layer: LayerReport, step: Step, config: AcceleratorConfig, images:
         layer.engine = "crossbar" if step.crossbar else config.pe
     layer.predicted = step.cycles * images
     layer.cycles = counters.get("cycles", 0)
-    if layer.cycles and not step.crossbar:
-        layer.utilisation = counters["match"] / (config.tppes * layer.cycles)
+    if layer.cycles and step.name != IMAGE:
+        elements = 1 if step.crossbar else config.tppes
+        layer.utilisation = counters["match"] / (elements * layer.cycles)
     shares = {limit: sum(counters.get(name, 0) for name in names)
               for limit, names in LIMITS.items()}
-    if step.name != IMAGE and not step.crossbar and any(shares.values()):
+    if step.name != IMAGE and any(shares.values()):
         layer.limit = max(shares, key=lambda limit: shares[limit])
     word_bytes = config.memory_bits // 8
     layer.bytes = {name: counters.get(counter, 0) * word_bytes

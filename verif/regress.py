@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from . import sim, ttfs_sim
+from ..gen.run_app import run_app
+from . import sim, ttfs_sim, vit_run
 
 __all__ = ["JOBS", "Job", "main"]
 
@@ -36,6 +37,7 @@ JOBS = (
         _DIGITS, "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
+    *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
 )
 _console = Console()
 _app = App(name="python -m spikeloom.verif.regress", help="Run all networks on the RTL.",
@@ -84,12 +86,7 @@ def regress(*, images: int = 0, out: Path = Path("out/regress")) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return 1 if anything differs, 2 if the arguments are wrong."""
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except CycloptsError as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import torch
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
@@ -21,18 +21,17 @@ from rich.table import Table
 
 from ..gen.compiler.compile import compile_network
 from ..gen.compiler.crossbar_options import ALL_CROSSBARS, CrossbarOptions
-from ..gen.compiler.errors import CompileError
 from ..gen.compiler.program import Program
 from ..gen.files import write_whole
 from ..gen.presets import DEFAULT_PRESET, as_toml, load_config
+from ..gen.run_app import run_app
 from ..gen.session.errors import SessionError
 from ..gen.session.transport import TransportError
-from ..models.golden.errors import NetworkError
 from ..models.golden.network import IntegerNetwork
 from ..models.nn.recipe import Recipe
 from ..models.zoo.registry import UnknownNetworkError, get
-from ..rtl.config import AcceleratorConfig, ConfigError
-from . import ttfs_sim
+from ..rtl.config import AcceleratorConfig
+from . import ttfs_sim, vit_run
 from .divergence_waves import show_divergence
 from .program_run import ProgramReport, run_program
 from .runner import BenchFailure
@@ -62,8 +61,8 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
     images
         Test images to run, from the first.
     config
-        Preset of the hardware, or a TOML file; by default "loas", and "ttfs" for a network of
-        neurons that spike once.
+        Preset of the hardware, or a TOML file; by default "loas", "ttfs" for a network of
+        neurons that spike once, and "vit_core" for a vision transformer.
     set_
         Override a field of the preset: FIELD=VALUE.
     out
@@ -74,6 +73,9 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
     if ttfs_sim.knows(net):
         return ttfs_sim.simulate(net=net, images=images, config=config or ttfs_sim.PRESET,
                                  set_=set_, out=out)
+    if vit_run.knows(net):
+        return vit_run.simulate(net=net, images=images, config=config or vit_run.PRESET,
+                                set_=set_, out=out)
     hardware = load_config(config or DEFAULT_PRESET, set_)
     recipe = get(net)
     network, test = crossbars.apply(recipe.load(), hardware), recipe.load_test()
@@ -208,13 +210,8 @@ def main(words: Sequence[str] | None = None) -> int:
         Without the command's name; those that Python was started with if None.
     """
     torch.set_num_threads(1)  # the products are small: more threads lose
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (CompileError, ConfigError, CycloptsError, NetworkError, SessionError, TransportError,
-            UnknownNetworkError, ToolError, ValueError, OSError, BenchFailure) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, BenchFailure, SessionError, ToolError, TransportError,
+                   UnknownNetworkError, ValueError)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from ..gen.session.transport import TransportError
 from ..rtl.config import AcceleratorConfig
 from . import runner
 from .accelerator_design import accelerator_design
-from .build import build
+from .build import QUICK_BUILD, build
 
 __all__ = ["SimulationServer"]
 
@@ -33,6 +33,8 @@ class SimulationServer:
         Inputs of the bench that are not zero.
     waves : bool
         Whether it can write waves; then it is slower, and `folder` is kept.
+    quick : bool
+        Whether it is built in less time and runs slower.
 
     Attributes
     ----------
@@ -46,9 +48,11 @@ class SimulationServer:
     """
 
     def __init__(self, config: AcceleratorConfig, verilog: str | None,
-                 settings: dict[str, int], waves: bool):
+                 settings: dict[str, int], waves: bool, quick: bool):
         self._kept = waves
         design = accelerator_design(config, verilog)
+        if quick:
+            design = dataclasses.replace(design, arguments=(*design.arguments, *QUICK_BUILD))
         run = runner.Run(unit="accelerator", config=config, bench="tb_accelerator_session",
                          design=design, waves=waves)
         program = build(design, run.folder, waves)

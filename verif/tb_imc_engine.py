@@ -10,24 +10,26 @@ import torch
 from torch import Tensor
 
 from ..models.golden.conductance import Image
-from ..models.golden.imc_engine import IMCEngine, Reading
+from ..models.golden.imc_core import IMCCore
+from ..models.golden.imc_engine import Reading
 from ..models.golden.programmer import program
 from .bench import Bench
 from .crossbar_traffic import as_table, image_of, random_image
 
-__all__ = ["covers_corner", "counts_programming", "keeps_its_pace", "matches_golden",
-           "reads_built_in_tables", "restarts_after_reset"]
+__all__ = ["EngineBench", "covers_corner", "counts_programming", "keeps_its_pace", "matches_golden",
+           "leaves_macros_out", "reads_built_in_tables", "readings", "restarts_after_reset",
+           "vector", "vectors"]
 
 _HELD: dict[str, list[Tensor]] = {}  # tables and signs, which outlast tests and resets
 
 
-class _Engine(Bench):
-    """The engine, what its macros hold, and its golden twin."""
+class EngineBench(Bench):
+    """The engine or the core, what its macros hold, and its golden twin."""
 
-    twin: IMCEngine
+    twin: IMCCore
 
     @classmethod
-    async def start(cls, dut: Any) -> "_Engine":
+    async def start(cls, dut: Any) -> "EngineBench":
         """Start with what earlier tests left."""
         bench: Any = await super().start(dut)
         config = bench.config
@@ -36,8 +38,18 @@ class _Engine(Bench):
                                for _ in range(config.tiles)]
             _HELD["signs"] = [torch.zeros(config.rows, config.outputs, dtype=torch.bool)
                               for _ in range(config.tiles)]
-        bench.twin = IMCEngine(config, bench.images())
+        bench.restart()
         return bench
+
+    def restart(self) -> None:
+        """Begin anew with the twin, as after a reset."""
+        self.twin = IMCCore(self.config, self.images())
+
+    def hold(self, tables: list, signs: list) -> None:
+        """Take over what the unit was built with."""
+        _HELD["tables"] = [torch.tensor(table) for table in tables]
+        _HELD["signs"] = [torch.tensor(words) for words in signs]
+        self.twin.load(self.images())
 
     def images(self) -> list[Image]:
         """Return what the macros hold."""
@@ -82,6 +94,11 @@ class _Engine(Bench):
         return [{"words": padded[start:start + size], "last": int(start == starts[-1])}
                 for start in starts]
 
+    def settings(self, reading: Reading) -> dict[str, int]:
+        """Return the port that says how vectors are read."""
+        return {"last_lane": (reading.lanes or self.config.timesteps) - 1,
+                "planes": int(reading.planes), "signed_input": int(reading.signed)}
+
     def expected(self, words: Tensor, reading: Reading) -> list[dict[str, int]]:
         """Return the golden psums of one vector, in the order in which they come."""
         psums = self.twin.run(words[None], reading)[:, 0]
@@ -92,9 +109,7 @@ class _Engine(Bench):
     async def multiply(self, vectors: list[Tensor], reading: Reading, source: Any,
                        sink: Any) -> None:
         """Send vectors and compare their psums."""
-        lanes = reading.lanes or self.config.timesteps
-        self.write("reading", {"last_lane": lanes - 1, "planes": int(reading.planes),
-                               "signed_input": int(reading.signed)})
+        self.write("reading", self.settings(reading))
         begun, wanted = len(sink.values), []
         for words in vectors:
             source.put(self.beats(words))
@@ -106,20 +121,22 @@ class _Engine(Bench):
         assert not self.read("busy"), "busy must be low when all psums are out"
 
 
-def _vector(rng: random.Random, config: Any, length: int, density: float) -> Tensor:
+def vector(rng: random.Random, config: Any, length: int, density: float) -> Tensor:
+    """Return the lane words of one row vector."""
     return torch.tensor([rng.randrange(1 << config.timesteps) if rng.random() < density else 0
                          for _ in range(length)])
 
 
-def _vectors(bench: Bench, count: int) -> list[Tensor]:
-    """Return vectors of all lengths and densities; the longest and densest first."""
+def vectors(bench: Any, count: int) -> list[Tensor]:
+    """Return row vectors of all lengths and densities; the longest and densest first."""
     config, rng = bench.config, bench.rng
-    return [_vector(rng, config, config.inputs, 1.0), *(
-        _vector(rng, config, rng.randint(1, config.inputs), rng.choice((0.0, 0.1, 0.4, 1.0)))
+    return [vector(rng, config, config.inputs, 1.0), *(
+        vector(rng, config, rng.randint(1, config.inputs), rng.choice((0.0, 0.1, 0.4, 1.0)))
         for _ in range(count - 1))]
 
 
-def _readings(config: Any) -> list[Reading]:
+def readings(config: Any) -> list[Reading]:
+    """Return all ways to read lane words."""
     return [Reading(), Reading(lanes=max(config.timesteps - 1, 1)), Reading(planes=True),
             Reading(planes=True, signed=True), Reading(lanes=1, planes=True, signed=True)]
 
@@ -128,13 +145,13 @@ def _readings(config: Any) -> list[Reading]:
 @cocotb.parametrize(gaps=[0.0, 0.5], stalls=[0.0, 0.5])
 async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
     """Columns are programmed, vectors read as timesteps and as integers, again and again."""
-    bench: Any = await _Engine.start(dut)
+    bench: Any = await EngineBench.start(dut)
     program_source, source = bench.source("i_program", gaps), bench.source("i", gaps, burst=3)
     sink = bench.sink("o", stalls, burst=3)
-    for number, reading in enumerate(_readings(bench.config)):
+    for number, reading in enumerate(readings(bench.config)):
         if number % 3 == 0:
             await bench.program(program_source, bench.targets(2)[0])
-        await bench.multiply(_vectors(bench, 3), reading, source, sink)
+        await bench.multiply(vectors(bench, 3), reading, source, sink)
     assert len({item["psum"] for item in sink.values}) > 10, "psums must differ"
     assert not bench.read("overflow")
 
@@ -142,7 +159,7 @@ async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
 @cocotb.test()
 async def counts_programming(dut: Any) -> None:
     """Pulses, verify reads, failures and cycles are those of the golden op."""
-    bench: Any = await _Engine.start(dut)
+    bench: Any = await EngineBench.start(dut)
     targets, effort = bench.targets(3)
     source = bench.source("i_program")
     await bench.program(source, targets)
@@ -164,13 +181,13 @@ async def counts_programming(dut: Any) -> None:
     "silent", "full", "one_beat", "too_long", "one_position")])
 async def covers_corner(dut: Any, corner: str) -> None:
     """Vectors of the named corner case give the golden psums."""
-    bench: Any = await _Engine.start(dut)
+    bench: Any = await EngineBench.start(dut)
     config = bench.config
     program_source, source = bench.source("i_program"), bench.source("i")
     sink = bench.sink("o", 0.2)
     await bench.program(program_source, bench.targets(1)[0])
     every = torch.full((config.inputs,), (1 << config.timesteps) - 1)
-    some = _vector(bench.rng, config, config.inputs, 0.5)
+    some = vector(bench.rng, config, config.inputs, 0.5)
     vectors = {
         "silent": [every, torch.zeros_like(every), some],
         "full": [every, every, some],
@@ -195,19 +212,17 @@ async def covers_corner(dut: Any, corner: str) -> None:
 @cocotb.test()
 async def reads_built_in_tables(dut: Any) -> None:
     """What the unit was built with is there after power-up, without any programming."""
-    bench: Any = await _Engine.start(dut)
-    _HELD["tables"] = [torch.tensor(table) for table in bench.parameters["tables"]]
-    _HELD["signs"] = [torch.tensor(signs) for signs in bench.parameters["signs"]]
-    bench.twin.load(bench.images())
+    bench: Any = await EngineBench.start(dut)
+    bench.hold(bench.parameters["tables"], bench.parameters["signs"])
     source, sink = bench.source("i"), bench.sink("o", 0.2)
-    for reading in _readings(bench.config):
-        await bench.multiply(_vectors(bench, 3), reading, source, sink)
+    for reading in readings(bench.config):
+        await bench.multiply(vectors(bench, 3), reading, source, sink)
 
 
 @cocotb.test()
 async def keeps_its_pace(dut: Any) -> None:
     """Latency and throughput as the component's docstring says."""
-    bench: Any = await _Engine.start(dut)
+    bench: Any = await EngineBench.start(dut)
     config = bench.config
     source, sink = bench.source("i"), bench.sink("o")
     most_beats = config.inputs // config.beat_values
@@ -216,7 +231,7 @@ async def keeps_its_pace(dut: Any) -> None:
     for density, beats in itertools.product((0.0, 1.0, 0.1, 0.5), {most_beats, 1}):
         length = beats * config.beat_values
         words = (full[:length] * int(density) if density in (0, 1) else
-                 _vector(bench.rng, config, length, density))
+                 vector(bench.rng, config, length, density))
         begun = len(sink.values)
         await bench.multiply([words], Reading(), source, sink)
         firsts = sink.cycles[begun::outputs]
@@ -233,25 +248,25 @@ async def keeps_its_pace(dut: Any) -> None:
 @cocotb.test()
 async def restarts_after_reset(dut: Any) -> None:
     """A reset drops vectors, error and counters, and starts the noise anew; weights stay."""
-    bench: Any = await _Engine.start(dut)
+    bench: Any = await EngineBench.start(dut)
     source, program_source = bench.source("i"), bench.source("i_program")
     await bench.program(program_source, bench.targets(1)[0])
     for cycles in (5, 40, 90):
-        await source.send(bench.beats(_vector(bench.rng, bench.config, bench.config.inputs, 0.5)))
+        await source.send(bench.beats(vector(bench.rng, bench.config, bench.config.inputs, 0.5)))
         await bench.edge(cycles)
         assert bench.read("busy")
         await bench.reset(1)
         await bench.edge()
         assert not bench.read("busy") and not int(dut.o__valid.value)
     assert not any(bench.read("effort").values())
-    bench.twin = IMCEngine(bench.config, bench.images())
-    await bench.multiply(_vectors(bench, 4), Reading(), source, bench.sink("o"))
+    bench.restart()
+    await bench.multiply(vectors(bench, 4), Reading(), source, bench.sink("o"))
 
 
 @cocotb.test()
 async def leaves_macros_out(dut: Any) -> None:
     """Macros that are left out do not count, whatever their offsets."""
-    bench: Any = await _Engine.start(dut)
+    bench: Any = await EngineBench.start(dut)
     config = bench.config
     await bench.program(bench.source("i_program"), bench.targets(config.columns)[0])
     held = bench.images()

@@ -55,7 +55,8 @@ def check(report):
 
 
 @pytest.mark.parametrize("name", RANDOM_NETWORKS)
-@pytest.mark.parametrize("place", ["fast", "slow", *CONFIGS])
+@pytest.mark.parametrize("place", ["fast", "slow", *(
+    pytest.param(name, marks=pytest.mark.long) for name in CONFIGS)])
 def test_network(name, place):
     config = CONFIGS.get(place, OUTSIDE)
     program, network = setup(name, config, images=2)
@@ -111,6 +112,7 @@ def test_damaged_program_is_refused():
                               network.run(random_images(network, 1, 9)).logits.numpy())
 
 
+@pytest.mark.long
 def test_divergence_of_a_broken_design(tmp_path):
     """A neuron that fires above its threshold only is found, with waves around its cycle."""
     verilog = emitted("accelerator", SMALL)

@@ -19,15 +19,17 @@ def config():
 
 def test_it_has_the_ports_of_the_unit(config):
     emitted = emit("crossbar", config)
-    assert module_ports(emitted.black_box, "crossbar") == module_ports(emitted.verilog, "crossbar")
-    assert "encoding = differential" in emitted.black_box
-    assert "//   [6:0] row: Row R is that of the offsets" in emitted.black_box
+    stub = emitted.black_boxes["crossbar"]
+    assert module_ports(stub, "crossbar") == module_ports(emitted.verilog, "crossbar")
+    assert "encoding = differential" in stub
+    assert "//   [6:0] row: Row R is that of the offsets" in stub
 
 
 def test_only_what_may_be_replaced_has_one(config, tmp_path):
     assert [path.name for path in write_unit("crossbar", config, tmp_path)] == [
         "crossbar.v", "crossbar.json", "crossbar_blackbox.v"]
     assert [path.name for path in write_unit("adc", config, tmp_path)] == ["adc.v", "adc.json"]
+    assert emit("imc_engine", config).black_boxes == emit("crossbar", config).black_boxes
 
 
 @pytest.mark.parametrize("files, macros, works", [
@@ -48,6 +50,8 @@ def test_the_engine_takes_it(config, tmp_path, files, macros, works):
 
 
 def test_the_array_of_an_accelerator_holds_it_as_a_module():
-    verilog = emit("crossbar_array", smallest_config("crossbar_array")).verilog
-    guarded = verilog.partition("`ifndef EXTERNAL_CROSSBAR\n")[2].partition("`endif\n")[0]
-    assert "\nmodule crossbar(" in guarded and verilog.count("\nmodule crossbar(") == 1
+    emitted = emit("crossbar_array", smallest_config("crossbar_array"))
+    guarded = emitted.verilog.partition("`ifndef EXTERNAL_CROSSBAR\n")[2].partition("`endif\n")[0]
+    assert emitted.verilog.count("\nmodule crossbar(") == 1
+    stub = emitted.black_boxes["crossbar"]
+    assert module_ports(stub, "crossbar") == module_ports(guarded, "crossbar")

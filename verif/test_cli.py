@@ -47,12 +47,12 @@ def test_writes_the_units_of_another_family(spikeloom, tmp_path):
                                "--set", "columns=16", "--set", "tiles=2")
     folder = tmp_path / "out" / "verilog"
     assert (status, err) == (0, "")
-    units = ("adc", "crossbar", "imc_engine", "membrane_lif")
+    units = ("adc", "crossbar", "imc_engine", "membrane_lif", "imc_core")
     assert sorted(path.name for path in folder.iterdir()) == sorted([
         "crossbar_blackbox.v", *(f"{unit}.{end}" for unit in units for end in ("v", "json"))])
     assert spikeloom("verilog", "plif", "--config", "crossbar") == (2, "", (
         "spikeloom: no unit 'plif' in this configuration; there are adc, crossbar, imc_engine, "
-        "membrane_lif\n"))
+        "membrane_lif, imc_core\n"))
 
 
 def test_other_folder(spikeloom, tmp_path):

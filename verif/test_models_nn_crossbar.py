@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The float twin of the crossbar: equal to the integer model, and fit to be trained with noise."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from spikeloom.models.data import digits
 from spikeloom.models.golden.conductance import Device
 from spikeloom.models.golden.imc_engine import IMCEngine
 from spikeloom.models.nn.crossbar import CrossbarLinear
@@ -77,6 +80,61 @@ def test_noise_aware_training_learns_and_survives_the_device():
     layer.eval()
     spikes, labels = batch(200)
     assert (layer(spikes).argmax(1) == labels).float().mean() > 0.9
+
+
+class _Fire(torch.autograd.Function):
+    """A spike above 0, with a surrogate gradient."""
+
+    @staticmethod
+    def forward(ctx, potential):
+        ctx.save_for_backward(potential)
+        return (potential > 0).float()
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        (potential,) = ctx.saved_tensors
+        return grad_outputs[0] / (1 + 4 * potential.abs()) ** 2
+
+
+def _digits():
+    """Return spikes of 7 x 7 pixels, and labels."""
+    test = digits.load_test()
+    small = torch.nn.functional.avg_pool2d(torch.as_tensor(test.images).float().squeeze(1), 4)
+    return (small > 64).float().flatten(1), torch.as_tensor(test.labels).long()
+
+
+def _accuracy_on_devices(trained_on, devices, spikes, labels):
+    """Train two layers of digits on devices of a kind; return the accuracy on each of others."""
+    torch.manual_seed(0)
+    config = CrossbarConfig(rows=64, columns=128, weight_bits=4, encoding="offset", adc_bits=8)
+    hidden, output = (CrossbarLinear(config, *sizes, trained_on) for sizes in ((49, 48), (48, 10)))
+    threshold = torch.full((48,), 0.3, requires_grad=True)
+    network = torch.nn.ModuleList([hidden, output])
+    optimizer = torch.optim.Adam([*network.parameters(), threshold], 0.01)
+    for _ in range(200):
+        chosen = torch.randint(1500, (64,))
+        fired = _Fire.apply(hidden(spikes[chosen]) - threshold)
+        loss = torch.nn.functional.cross_entropy(output(fired), labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network.eval()
+    found = []
+    for device in devices:
+        hidden.device, output.device = device, replace(device, seed=device.seed + 1000)
+        fired = _Fire.apply(hidden(spikes[1500:]) - threshold)
+        found.append(float((output(fired).argmax(1) == labels[1500:]).double().mean()))
+    return found
+
+
+def test_networks_that_were_trained_with_noise_are_better_on_devices():
+    """Handwritten digits, and the encoding that suffers most from variation."""
+    kind = Device(sigma=0.1, stuck_low=0.02, stuck_high=0.02)
+    devices = [replace(kind, seed=100 + number) for number in range(8)]
+    with_noise = _accuracy_on_devices(kind, devices, *_digits())
+    without = _accuracy_on_devices(Device(), devices, *_digits())
+    assert min(without) > 0.2, "what was trained on ideal cells must have learned, too"
+    assert sum(with_noise) > sum(without) and min(with_noise) > min(without)
 
 
 def test_refusals():

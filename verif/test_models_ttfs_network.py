@@ -10,13 +10,10 @@ import torch
 from spikeloom.models.golden.ttfs_layers import TTFSDelay, TTFSFirst, TTFSNeurons
 from spikeloom.models.golden.ttfs_network_file import load_ttfs, save_ttfs
 from spikeloom.models.golden.ttfs_neuron import ttfs_conv
+from spikeloom.models.nn.ttfs_grid import power_of_two, steps_per_tau
 from spikeloom.models.nn.ttfs_network import FirstSpikeNetwork, FirstSpikeShape, channel_shuffle
 from spikeloom.models.nn.ttfs_neuron import FirstSpikeLayer
-from spikeloom.models.nn.ttfs_quantization import (
-    integer_first_spike,
-    power_of_two,
-    steps_per_tau,
-)
+from spikeloom.models.nn.ttfs_quantization import integer_first_spike
 
 SHAPES = {
     "base": FirstSpikeShape(skip="none", width=4),
@@ -66,6 +63,61 @@ def test_integer_times_approach_the_trained_ones(name, kernel):
         assert (found.isinf() != times.isinf()).double().mean() < 0.02
         assert (found - times)[both].abs().median() < 0.06, layer
     assert len(seen) == {"base": 6, "res": 10, "shuffle": 8, "delay": 8}[name]
+
+
+def on_the_grid(name, kernel, resolution):
+    """Spike times of a network on the grid, and of the integer one, in steps by layer."""
+    network, images = network_and_images(name, kernel)
+    network.resolution = resolution
+    bits = 8 + max(0, resolution - 4)
+    integer = integer_first_spike(name, network, resolution, bits)
+    with torch.no_grad():
+        seen, scores = network.times(images / 256), network(images / 256)
+    trace = integer.run(images[:, None].to(torch.int64))
+    steps, found = steps_per_tau(kernel, resolution), {}
+    for layer, times in seen.items():
+        whole = (times * steps).round()
+        torch.testing.assert_close(times, whole / steps)  # on the grid
+        if layer == "linear":
+            assert whole.max() <= integer.layers[-1].window + 1
+            whole = whole.masked_fill(whole > integer.layers[-1].window, math.inf)
+        found[layer] = whole.clamp(max=integer.silent).to(torch.int64)
+    expected = {layer: trace.times[layer.replace("skip", "delay") if name == "delay" else layer]
+                for layer in found}
+    return found, expected, scores.argmax(1), trace.classes
+
+
+@pytest.mark.parametrize("resolution", [3, 4, 5])
+@pytest.mark.parametrize("name", SHAPES)
+def test_times_on_the_grid_are_those_of_the_integer_network(name, resolution):
+    found, expected, scores, classes = on_the_grid(name, "linear", resolution)
+    for layer, times in found.items():
+        assert times.unique().numel() > 2
+        assert torch.equal(times.flatten(), expected[layer].flatten()), layer
+    assert torch.equal(scores, classes)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_times_on_the_grid_are_nearly_so_with_the_exponential_kernel(name):
+    """Only floors of the integer current, never modelled one by one, make a difference."""
+    found, expected, _, _ = on_the_grid(name, "exponential", 4)
+    assert torch.equal(found["stem"], expected["stem"])
+    for layer, times in found.items():
+        off = (times.flatten() - expected[layer].flatten()).abs()
+        assert (off > 0).double().mean() < 0.03, layer
+        assert (off > 1).double().mean() < 0.01, layer
+
+
+def test_gradients_pass_the_grid():
+    network, images = network_and_images("delay")
+    network.train()
+    network.resolution = 4
+    mean = network.norm.running_mean.clone()
+    network(images / 256).sum().backward()
+    for field, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), field
+        assert parameter.grad.any(), field
+    assert torch.equal(network.norm.running_mean, mean)
 
 
 def test_stem_is_the_published_order_norm_then_pool():

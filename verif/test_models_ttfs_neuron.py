@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spikeloom.models.nn import ttfs_kernels
+from spikeloom.models.nn.ttfs_grid import rounded, steps_per_tau
 from spikeloom.models.nn.ttfs_neuron import FirstSpikeLayer, min_pool
 
 STEP = 1 / 256
@@ -122,6 +123,31 @@ def test_gradients_are_those_of_the_closed_form(kernel):
                                    atol=2e-3 * float(grad.abs().max()))
 
 
+def test_grid_rounds_up_and_keeps_the_gradient():
+    """Weights 0.5 and 0.25 cross at 1 / 0.75 tau: the 22nd step, with the slopes of the form."""
+    layer = FirstSpikeLayer(2, 1, 1, window=6.0, jitter=1.0)
+    layer.weight.data = torch.tensor([0.502, 0.2495]).view(1, 2, 1, 1)
+    layer.resolution = 4
+    times = torch.zeros(1, 2, 1, 1, requires_grad=True)
+    found = layer.train()(times)
+    assert found.item() == 22 / 16
+    found.sum().backward()
+    assert times.grad is not None and layer.weight.grad is not None
+    torch.testing.assert_close(times.grad.flatten(), torch.tensor([2 / 3, 1 / 3]))
+    torch.testing.assert_close(layer.weight.grad.flatten(), torch.full((2,), -16 / 9))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_patient_neurons_fire_behind_the_window_on_the_grid(kernel):
+    layer = FirstSpikeLayer(1, 2, 1, window=2.0, kernel=kernel, patient=True)
+    layer.weight.data = torch.tensor([-0.5, 4.0]).view(2, 1, 1, 1)
+    layer.resolution = 4
+    steps = steps_per_tau(kernel, 4)
+    late, early = (layer(torch.zeros(1, 1, 1, 1)) * steps).flatten().tolist()
+    assert late == pytest.approx(round(2 * steps) + 1)
+    assert early == pytest.approx(4 if kernel == "linear" else 5)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_silence_has_no_gradient(kernel):
     layer = FirstSpikeLayer(3, 2, 1, window=6.0, kernel=kernel)
@@ -145,6 +171,15 @@ def test_min_pool_is_the_earliest_spike():
     times[0, 0, 2, 2], times[0, 0, 1, 3] = 3, 2
     inf = math.inf
     assert min_pool(times)[0, 0].tolist() == [[inf, 2, 2], [inf, 2, 2], [inf, inf, inf]]
+
+
+def test_rounding_has_the_gradient_of_nothing():
+    x = torch.tensor([-1.3, 0.6, 2.0], requires_grad=True)
+    assert rounded(x).tolist() == [-1, 1, 2]
+    assert rounded(x, floor=True).tolist() == [-2, 0, 2]
+    assert rounded(x, 0.25).tolist() == [-1.25, 0.5, 2]
+    (rounded(x) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [1, 2, 3]
 
 
 def test_sort_puts_equals_by_index():

@@ -34,6 +34,8 @@ CORNERS = FirstSpikeRecipe(
     training=FirstSpikeTraining(course=TrainingConfig(
         epochs=6, rate=0.01, batch=16,
         augmentation=STILL)),
+    tuning=FirstSpikeTraining(course=TrainingConfig(
+        epochs=2, rate=1e-3, batch=16, augmentation=STILL)),
     load_training=corners, load_test=corners)
 
 
@@ -46,9 +48,12 @@ def test_training_learns_and_repeats(trained, tmp_path):
     CORNERS.save(tmp_path / "corners.npz", trained)
     found = measure(CORNERS, corners(), tmp_path / "corners.npz", 3, (5,), few=64)
     assert found.accuracy_float > 0.9 and found.accuracy_integer > 0.9
-    assert found.agreement > 0.95 and found.agreements[5] > 0.95
+    assert found.agreement == 1
+    assert found.agreement_continuous > 0.9 and found.agreements[5] > 0.95
     assert 0 < found.decision <= found.window == 93 and found.undecided < 0.1
-    again = CORNERS.train(corners(), 3)
+    steps = []
+    again = CORNERS.train(corners(), 3, lambda *step: steps.append(step[:2]))
+    assert steps == [(step, 96) for step in range(96)]
     for one, other in zip(trained.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -58,6 +63,7 @@ def test_stored_trained_network_is_the_same(trained, tmp_path):
     found = CORNERS.load_float(tmp_path / "corners.npz")
     for field, tensor in trained.state_dict().items():
         assert torch.equal(found.state_dict()[field], tensor)
+    assert found.resolution == 4
     other = replace(CORNERS, shape=replace(CORNERS.shape, width=4))
     with pytest.raises(NetworkFileError, match="float.stem.weight must be of shape .8, 1, 5, 5., "
                                                "not of shape .16, 1, 5, 5."):
@@ -90,7 +96,7 @@ def test_committed_networks(name):
     images, labels = data.images[:30], data.labels[:30]
     found = network.run(images[:, None].to(torch.int64)).classes
     floating = recipe.load_float()(images.to(torch.float32) / 256).argmax(1)
-    assert int((found == floating).sum()) >= 25  # the others are ties, most often
+    assert int((found == floating).sum()) >= (30 if recipe.shape.kernel == "linear" else 29)
     assert int((found == labels).sum()) >= RIGHT[images_of]
 
 

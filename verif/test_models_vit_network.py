@@ -12,7 +12,7 @@ from spikeloom.models.golden.conductance import Device
 from spikeloom.models.golden.errors import GoldenError, NetworkError, NetworkFileError
 from spikeloom.models.golden.vit_crossbar import CrossbarProduct
 from spikeloom.models.golden.vit_layers import VitLinear
-from spikeloom.models.golden.vit_network import VitEncoder
+from spikeloom.models.golden.vit_network import VitEncoder, pooled
 from spikeloom.models.golden.vit_network_file import load_vit, save_vit
 from spikeloom.models.golden.vit_shape import VitShape
 from spikeloom.models.nn.vit import TwinVit
@@ -88,6 +88,14 @@ def test_residual_saturates(inputs):
     network = twin.integer("full")
     full = replace(network, position=torch.full_like(network.position, 32767))
     assert int(full.run(inputs).tokens[0].max()) == 32767
+
+
+def test_mean_of_tokens_is_rounded_half_up():
+    shape = replace(SHAPE, tokens=3, pool="mean")
+    tokens = torch.tensor([[[1, -6], [2, 0], [2, 0]], [[2, -1], [2, -3], [2, 0]]])
+    assert pooled(tokens, shape).tolist() == [[1, -1], [2, -1]]  # 5/4, -6/4, 6/4, -4/4
+    top = torch.full((1, 4, 2), 32767)
+    assert pooled(top, replace(shape, tokens=4)).tolist() == [[32767] * 2]
 
 
 def test_file_gives_the_network_back(inputs, tmp_path):

@@ -5,14 +5,21 @@ import itertools
 
 import pytest
 
-from spikeloom.verif import mutants_ftp, mutants_link, mutants_pe, mutants_soc, mutants_ttfs
-from spikeloom.verif.build import Design
+from spikeloom.verif import (
+    mutants_ftp,
+    mutants_imc,
+    mutants_link,
+    mutants_pe,
+    mutants_soc,
+    mutants_ttfs,
+    mutants_vit,
+)
+from spikeloom.verif.build import QUICK_BUILD, Design
 from spikeloom.verif.mutants import CONFIG, Mutant, PatchError, patched
 from spikeloom.verif.runner import BenchFailure, Run, emitted, run_bench
 
-_QUICK_BUILD = ("-CFLAGS", "-O0", "--output-split", "0")  # of what runs for a moment only
 TABLES = (mutants_ftp.MUTANTS, mutants_link.MUTANTS, mutants_pe.MUTANTS, mutants_soc.MUTANTS,
-          mutants_ttfs.MUTANTS)
+          mutants_ttfs.MUTANTS, mutants_vit.MUTANTS, mutants_imc.MUTANTS)
 MUTANTS = {name: mutant for table in TABLES for name, mutant in table.items()}
 
 
@@ -30,19 +37,25 @@ def run(mutant, **extra):
                   parameters=short, **extra))
 
 
+FIRST = {mutants[0] for mutants in BENCHES.values()}
+
+
 def test_names_differ():
     assert len(MUTANTS) == sum(map(len, TABLES))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutants", BENCHES.values(), ids=BENCHES)
 def test_design_itself_passes(mutants):
     run(mutants[0], tests="|".join(sorted({mutant.killed_by for mutant in mutants})))
 
 
-@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+@pytest.mark.parametrize("mutant", [
+    pytest.param(mutant, id=name, marks=() if mutant in FIRST else pytest.mark.long)
+    for name, mutant in MUTANTS.items()])
 def test_bench_kills(mutant):
     design = Design(top=mutant.unit, verilog=patched(mutant, emitted(mutant.unit, mutant.config)),
-                    arguments=_QUICK_BUILD)
+                    arguments=QUICK_BUILD)
     with pytest.raises(BenchFailure, match=rf"\n({mutant.killed_by})\S*: \S"):
         run(mutant, design=design, tests=mutant.killed_by)
 

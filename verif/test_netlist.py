@@ -36,6 +36,7 @@ CELLS = {
     "crossbar": (1069, 519, 6),
     "imc_engine": (3689, 1680, 15),
     "membrane_lif": (489, 75, 2),
+    "imc_core": (4184, 1837, 19),
     "uart": (49, 38, 0),
     "slip_decoder": (14, 1, 0),
     "slip_encoder": (14, 1, 0),
@@ -46,6 +47,7 @@ CELLS = {
     "gelu": (14, 21, 1),
 }
 TOLERANCE = 0.15
+QUICK = 700  # look-up tables that Verilator is through with in seconds
 WHOLE = {"accelerator", "ttfs_core", "vit_core"}  # their netlists would take too long here
 
 # Register bits that may go, with the reason.
@@ -110,6 +112,9 @@ def test_size_is_as_expected(unit, netlist):
         assert got == pytest.approx(expected, rel=TOLERANCE, abs=4), f"{found} cells"
 
 
+@pytest.mark.parametrize("unit", [
+    pytest.param(unit, marks=pytest.mark.long if luts > QUICK else ())
+    for unit, (luts, *_) in CELLS.items()])
 def test_netlist_passes_the_bench(unit, netlist):
     bench = UNITS[unit].__module__.rpartition(".")[2]
     run_bench(Run(unit=unit, config=odd_config(unit), bench=f"tb_{bench}", design=netlist.design,

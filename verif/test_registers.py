@@ -108,7 +108,7 @@ def test_configuration_decides_what_is_there():
              for key, config in CONFIGS.items()}
     assert names["axi"] - names["on_chip"] == {"base"}
     assert names["on_chip"] - names["axi"] == {"memory_address", "memory_data"}
-    assert names["crossbar"] - names["axi"] == {
+    assert names["crossbar"] - names["axi"] == {"cell_failures"} | {
         f"config_{name.replace('.', '_')}" for name in CONFIGS["crossbar"].flat() if "." in name}
 
 

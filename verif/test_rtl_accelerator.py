@@ -27,7 +27,9 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("config", [
+    pytest.param(config, id=name, marks=pytest.mark.long if name == "two_rows" else ())
+    for name, config in CONFIGS.items()])
 def test_bench(config):
     # behind the array all is alike, and other tests run the others on elements that look up
     networks = ["two_sources"] if config.looks_up else ["two_sources", "residuals", "integers"]

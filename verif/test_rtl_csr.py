@@ -10,6 +10,7 @@ from spikeloom.verif.runner import Run, run_bench
 CONFIGS = {
     "axi": load_config("loas"),
     "on_chip": load_config("tiny"),
+    "crossbars": load_config("imc"),
     "wide_words": AcceleratorConfig(memory="on_chip", memory_bits=128, memory_words=300,
                                     inner_join="fast_fast", requantize=0),
 }

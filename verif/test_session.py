@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spikeloom.gen.compiler.compile import compile_network
+from spikeloom.gen.presets import load_config
 from spikeloom.gen.session.errors import DeviceError, SessionError, SessionTimeoutError
 from spikeloom.gen.session.session import Session
 from spikeloom.rtl.config import AcceleratorConfig
@@ -90,6 +91,13 @@ def test_profile_and_counters(program, network):
     assert session.counters()["match"] == 5 + (3 << 32)
     session.clear_counters()
     session.stop()
+
+
+def test_cells_that_missed_their_target():
+    assert Session(ReferenceTransport(CONFIG)).cell_failures() == 0
+    transport = ReferenceTransport(load_config("imc"))
+    transport.registers["cell_failures"] = 7
+    assert Session(transport).cell_failures() == 7
 
 
 def test_device_error_names_code_descriptor_and_layer(program, network):

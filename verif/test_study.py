@@ -131,7 +131,7 @@ def test_shift_has_the_least_error(network):
 
 def test_points():
     found = [(point.axis, point.value) for point in points(CROSSBAR, sweep.AXES)]
-    assert found[0] == ("default", "") and len(found) == 1 + 5 + 3 + 3 + 2 + 2
+    assert found[0] == ("default", "") and len(found) == 1 + 5 + 3 + 3 + 2 + 2 + 3
     assert len(set(found)) == len(found)
 
 

@@ -17,8 +17,10 @@ from spikeloom.verif.build import Port, module_ports
 from spikeloom.verif.toolchain import environment
 from spikeloom.verif.unit_configs import linted_configs
 
-LINTED = [pytest.param(unit, config, id=f"{unit}-{name}") for unit in UNITS
-          for name, config in linted_configs(unit).items()]
+_SHORT = {"tiny", "array", "crossbar", "ttfs", "vit", "least", "least_lookup", "least_crossbar"}
+LINTED = [pytest.param(unit, config, id=f"{unit}-{name}",
+                       marks=() if name in _SHORT else pytest.mark.long)
+          for unit in UNITS for name, config in linted_configs(unit).items()]
 
 
 def _fields(item, prefix=""):

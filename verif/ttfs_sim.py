@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import torch
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ..gen.compiler.errors import CompileError
 from ..gen.compiler.ttfs_program import TTFSResult, compile_ttfs
 from ..gen.files import write_whole
 from ..gen.presets import load_unit_config
-from ..models.golden.errors import GoldenError
+from ..gen.run_app import run_app
 from ..models.golden.ttfs_layers import TTFSNeurons
 from ..models.golden.ttfs_network import TTFSNetwork
 from ..models.zoo import ttfs as zoo
@@ -190,13 +189,7 @@ def main(words: Sequence[str] | None = None) -> int:
         Without the command's name; those that Python was started with if None.
     """
     torch.set_num_threads(1)  # the products are small: more threads lose
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (CompileError, ConfigError, CycloptsError, GoldenError, UnknownNetworkError, ToolError,
-            ValueError, OSError, BenchFailure) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, UnknownNetworkError, ToolError, ValueError, BenchFailure)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ..gen.run_app import run_app
 from . import ttfs_sim
 
 __all__ = ["main", "read_reports", "table"]
@@ -102,12 +103,7 @@ def compare(*, images: int = 20, out: Path = Path("out/sim"), again: bool = True
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status, 2 if the arguments are wrong."""
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except CycloptsError as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ..gen.presets import load_unit_config
+from ..gen.run_app import run_app
 from ..gen.units import check_unit, family_of
 from ..rtl.config import Config, ConfigError
 from .area import Area, count_cells
@@ -95,12 +96,7 @@ def show(unit: str, *, config: str = "",
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status, 2 if the user is to mend a thing."""
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (ConfigError, CycloptsError, ToolError) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, ConfigError, ToolError)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ class VerilatorTransport:
         In place of the accelerator's own.
     waves : bool
         Whether `dump_waves` may be used; it costs speed.
+    quick : bool
+        Whether it is built in less time and runs slower.
 
     Attributes
     ----------
@@ -87,7 +89,7 @@ class VerilatorTransport:
     """
 
     def __init__(self, config: AcceleratorConfig, *, timing: BusTiming | None = None,
-                 verilog: str | None = None, waves: bool = False):
+                 verilog: str | None = None, waves: bool = False, quick: bool = False):
         self.config = config
         self.cycle, self.cycles, self.seconds = 0, 0, 0.0
         self._word = config.memory_bits // 8
@@ -95,7 +97,7 @@ class VerilatorTransport:
         self._load_offset = (register_map(config)["memory_address"].offset
                              if config.memory == "on_chip" else 0)
         self._server = SimulationServer(config, verilog, dataclasses.asdict(timing or BusTiming()),
-                                        waves)
+                                        waves, quick)
 
     def __enter__(self) -> "VerilatorTransport":
         return self

@@ -156,6 +156,10 @@ class Session:
         """Set the performance counters to zero."""
         self.device.write("control", clear_counters=1)
 
+    def cell_failures(self) -> int:
+        """Return how many cells of crossbars missed their target since the last reset."""
+        return self.device.read("cell_failures") if self.device.config.crossbar else 0
+
     def profile(self, image: int = -1) -> dict[str, dict[str, int]]:
         """Return the counters of each step in one image of the last start; by default the last."""
         manifest, image = self.program.manifest, self._image(image)

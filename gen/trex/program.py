@@ -29,6 +29,9 @@ class Program:
     ----------
     instructions : list of dict
         Fields by name; those that are 0 are left out.
+    parts : list of str
+        What each instruction belongs to: number and control word of an encoder, such as ``1R``,
+        or ``embed`` or ``head``.
     parameters : list of int
         Unsigned 32-bit words.
     values : dict of int to list of int
@@ -37,15 +40,19 @@ class Program:
         Of GELU; results by the value's two's complement.
     images : list of Image
         One for each macro.
+    rows : int
+        Of these, one below the other, that hold weights.
     input : int
         Address of the tokens that come in, one behind the other.
     """
 
     instructions: list[Fields] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     parameters: list[int] = field(default_factory=list)
     values: dict[int, list[int]] = field(default_factory=dict)
     tables: list[list[int]] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
+    rows: int = 0
     input: int = 0
 
 
@@ -70,45 +77,53 @@ class _Compiler:
         self.tables: list[list[int]] = []
         self.weights = torch.zeros(config.crossbar.inputs, config.crossbar.outputs,
                                    dtype=torch.int64)
+        self.parts: list[str] = []
+        self.part = ""
         self.rows = self.values = 0
 
     def program(self) -> Program:
+        """Return the program; hidden values and keys, values take turns in one region."""
         shape, network = self.shape, self.network
-        if shape.pool != "last":
-            raise ProgramError(f"pool must be last, not {shape.pool}")
         size = shape.tokens * shape.channels
-        given, position, tokens, reused, normal, scratch = (
-            self._region(count) for count in (shape.tokens * shape.features, size, size, size,
-                                              size, size))
-        query, key, value = (self._region(size) for _ in range(3))
-        hidden = self._region(shape.tokens * shape.hidden)
-        weights = self._region(shape.tokens * shape.tokens)
-        self._linear(network.embed, given, tokens, shape.tokens)
+        position, tokens, reused, normal = (self._region(size) for _ in range(4))
+        one = self._region(shape.pool == "mean")
+        shared = self._region(max(
+            shape.tokens * shape.features, shape.tokens * shape.hidden,
+            3 * size + shape.tokens ** 2 if "A" in shape.pattern else size))
+        self.part = "embed"
+        self._linear(network.embed, shared, tokens, shape.tokens)
         self._add(position, tokens, 0)
-        for encoder in network.encoders:
+        for index, encoder in enumerate(network.encoders):
+            self.part = f"{index}{encoder.kind}"
+            added = reused
             if encoder.attention:
                 self._norm(encoder.attention.norm, tokens, normal, shape.tokens)
-                self._attend(encoder.attention, normal, (query, key, value), weights, scratch)
-                self._linear(encoder.attention.projection, scratch, reused, shape.tokens)
-            added = reused
+                self._attend(encoder.attention, normal, shared)
+                self._linear(encoder.attention.projection, normal, reused, shape.tokens)
             if encoder.transform:
                 self._norm(encoder.transform.norm, reused, normal, shape.tokens)
-                self._linear(encoder.transform.linear, normal, scratch, shape.tokens)
-                added = scratch
+                self._linear(encoder.transform.linear, normal, shared, shape.tokens)
+                added = shared
             if encoder.kind != "S":
                 self._add(added, tokens, encoder.add_shift, relu=encoder.kind == "R")
             self._norm(encoder.mlp.norm, tokens, normal, shape.tokens)
-            self._linear(encoder.mlp.expand, normal, hidden, shape.tokens)
-            self._gelu(encoder.mlp.table.tolist(), hidden, shape.tokens * shape.hidden)
-            self._linear(encoder.mlp.contract, hidden, scratch, shape.tokens)
-            self._add(scratch, tokens, 0)
-        self._norm(network.norm, tokens + (shape.tokens - 1) * shape.channels, normal, 1)
+            self._linear(encoder.mlp.expand, normal, shared, shape.tokens)
+            self._gelu(encoder.mlp.table.tolist(), shared, shape.tokens * shape.hidden)
+            self._linear(encoder.mlp.contract, shared, normal, shape.tokens)
+            self._add(normal, tokens, 0)
+        self.part = "head"
+        last, ones = tokens + size - shape.channels, {}
+        if shape.pool == "mean":
+            last, ones = shared, {one: [1]}
+            self._mean(one, tokens, last)
+        self._norm(network.norm, last, normal, 1)
         self._linear(network.head, normal, 0, 1, emit=True)
         self._write(op=Opcode.END)
         self._check()
         return Program(
-            instructions=self.instructions, parameters=self.parameters, tables=self.tables,
-            values={position: network.position.flatten().tolist()}, input=given,
+            instructions=self.instructions, parts=self.parts, parameters=self.parameters,
+            tables=self.tables, rows=self.rows, input=shared,
+            values={position: network.position.flatten().tolist()} | ones,
             images=make_images(self.weights, self.config.crossbar))
 
     def _region(self, count: int) -> int:
@@ -116,6 +131,7 @@ class _Compiler:
         return start
 
     def _write(self, **fields: int) -> None:
+        self.parts.append(self.part)
         self.instructions.append({name: int(value) for name, value in fields.items()
                                   if name == "op" or value})
 
@@ -153,9 +169,10 @@ class _Compiler:
             beats = -(-inputs // self.config.beat_values)
             self.rows += beats * self.config.beat_values
 
-    def _attend(self, attention: VitAttention, normal: int, regions: tuple[int, int, int],
-                weights: int, mixed: int) -> None:
+    def _attend(self, attention: VitAttention, normal: int, shared: int) -> None:
+        """Put the mixed values where the normal ones were."""
         tokens, channels = self.shape.tokens, self.shape.channels
+        *regions, weights = (shared + number * tokens * channels for number in range(4))
         for part, region in zip(("query", "key", "value"), regions, strict=True):
             self._linear(getattr(attention, part), normal, region, tokens)
         query, key, value = regions
@@ -167,8 +184,15 @@ class _Compiler:
                         shift=attention.scale_shift, gain=attention.gain, softmax=1)
             self._write(op=Opcode.MULTIPLY, rows=tokens, columns=width, length=tokens, a=weights,
                         a_row=tokens, a_step=1, b=value + start, b_column=1, b_step=channels,
-                        target=mixed + start, t_row=channels, t_column=1,
+                        target=normal + start, t_row=channels, t_column=1,
                         shift=attention.mix_shift)
+
+    def _mean(self, one: int, source: int, target: int) -> None:
+        """Multiply each channel of all tokens with ones."""
+        tokens, channels = self.shape.tokens, self.shape.channels
+        self._write(op=Opcode.MULTIPLY, rows=1, columns=channels, length=tokens, a=one, b=source,
+                    b_column=1, b_step=channels, target=target, t_row=channels, t_column=1,
+                    shift=self.shape.mean_shift, wide=1)
 
     def _add(self, source: int, target: int, shift: int, *, relu: bool = False) -> None:
         count = self.shape.tokens * self.shape.channels
@@ -182,6 +206,12 @@ class _Compiler:
                     target=place, t_column=1, parameter=self.tables.index(table))
 
     def _check(self) -> None:
+        golden = VitCoreConfig()
+        for name in ("norm_fraction_bits", "reciprocal_bits", "index_bits", "power_bits",
+                     "probability_bits"):
+            if getattr(self.config, name) != getattr(golden, name):
+                raise ProgramError(f"{name} must be {getattr(golden, name)} for networks, "
+                                   f"not {getattr(self.config, name)}")
         for name, found, most in (
                 ("tokens", self.shape.tokens, self.config.max_tokens),
                 ("channels", self.shape.channels, self.config.max_channels),

@@ -32,6 +32,8 @@ class RegisterFile:
         The memory has nothing under way.
     descriptor, image : int
         What is at work.
+    cell_failures : int
+        Cells of crossbars that missed their target.
     counters : dict[str, int]
         The 64-bit counters by name; those that are missing are zero.
     words : dict[int, int]
@@ -41,7 +43,7 @@ class RegisterFile:
     def __init__(self, config: AcceleratorConfig):
         self.config = config
         self.memory_idle = True
-        self.descriptor = self.image = 0
+        self.descriptor = self.image = self.cell_failures = 0
         self.counters: dict[str, int] = {}
         self.words: dict[int, int] = {}
         self._held = {_ENABLE: 0, _IMAGES: 0}
@@ -116,6 +118,7 @@ class RegisterFile:
             0x24: self._pending,
             0x30: self.image,
             0x34: self.descriptor,
+            0x38: self.cell_failures if self.config.crossbar else None,
         }.get(offset)
 
     def write(self, offset: int, value: int, strobes: int = 15) -> tuple[str, ...] | None:

@@ -21,6 +21,7 @@ from .vit_layers import (
     VitNorm,
     VitTransform,
     exact_product,
+    round_shift,
 )
 from .vit_shape import VitShape
 
@@ -197,12 +198,12 @@ class VitNetwork:
 def pooled(tokens: Tensor, shape: VitShape) -> Tensor:
     """Return the token to classify, Tensor[B, D].
 
-    The mean is the sum over a power of two, at least the number of tokens: the norm behind it
-    takes any factor away.
+    The mean is the sum over a power of two, at least the number of tokens, half up: the norm
+    behind it takes any factor away.
     """
     if shape.pool == "last":
         return tokens[:, -1]
-    return tokens.sum(1) >> (shape.tokens - 1).bit_length()
+    return round_shift(tokens.sum(1), shape.mean_shift, RESIDUAL_BITS)
 
 
 def _add(tokens: Tensor, more: Tensor) -> Tensor:

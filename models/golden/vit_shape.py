@@ -73,3 +73,8 @@ class VitShape:
     def head_channels(self) -> int:
         """Channels of one head."""
         return self.channels // self.heads
+
+    @property
+    def mean_shift(self) -> int:
+        """Right shift of the sum of all tokens, for the mean."""
+        return (self.tokens - 1).bit_length()

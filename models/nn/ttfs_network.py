@@ -5,6 +5,10 @@ The four networks of Y. Kim et al., "Rethinking skip connections in spiking neur
 time-to-first-spike coding" (2023): the activations of a convolution that does not spike *are*
 the times of the first spikes; two stages follow, each of two spiking convolutions that halve
 the size, and a linear layer, whose earliest spike decides.
+
+With a resolution the whole network computes on the grid of the integer one, see `ttfs_grid`: the
+first convolution too has 8-bit weights, with the norm's factors and its stored statistics in
+them, delays are whole steps, and the lowest of the classes that fire first is the highest score.
 """
 
 from dataclasses import dataclass
@@ -14,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..golden.layer import PIXEL_BITS
+from .ttfs_grid import eight_bits, power_of_two, rounded, steps_per_tau
 from .ttfs_neuron import FirstSpikeLayer, Kernel, min_pool
 
 __all__ = ["LONGEST_DELAY", "FirstSpikeNetwork", "FirstSpikeShape", "Skip", "channel_shuffle"]
@@ -59,6 +65,12 @@ class FirstSpikeNetwork(nn.Module):
     Parameters
     ----------
     shape : FirstSpikeShape
+
+    Attributes
+    ----------
+    resolution : int or None
+        ``tau_shift`` of the integer network that this one computes like; None, at first, for
+        continuous times and exact weights, the form of the paper.
     """
 
     def __init__(self, shape: FirstSpikeShape):
@@ -83,6 +95,16 @@ class FirstSpikeNetwork(nn.Module):
             [nn.Parameter(torch.full((width,), 0.5)) for _ in range(2 * shape.delay)])
 
     @property
+    def resolution(self) -> int | None:
+        """Resolution of time of all layers."""
+        return self.linear.resolution
+
+    @resolution.setter
+    def resolution(self, resolution: int | None) -> None:
+        for layer in self.spiking:
+            layer.resolution = resolution
+
+    @property
     def spiking(self) -> list[FirstSpikeLayer]:
         """The layers of spiking neurons, in order."""
         return [cast(FirstSpikeLayer, layer) for layer in (*self.convolutions, self.linear)]
@@ -99,7 +121,8 @@ class FirstSpikeNetwork(nn.Module):
         -------
         Tensor[B, classes]
         """
-        return -self.times(images)["linear"].clamp(max=self.shape.windows[2])
+        scores = -self.times(images)["linear"]
+        return scores if self.resolution is not None else scores.clamp(min=-self.shape.windows[2])
 
     def times(self, images: Tensor) -> dict[str, Tensor]:
         """Return the spike times, infinite for never, of each layer and skip.
@@ -111,7 +134,8 @@ class FirstSpikeNetwork(nn.Module):
         Returns
         -------
         dict
-            Tensor[B, C, H, W] by name; ``linear`` is Tensor[B, classes], its window for never.
+            Tensor[B, C, H, W] by name; ``linear`` is Tensor[B, classes], its window for never,
+            or with a resolution the step behind it.
         """
         seen = {"stem": self._encode(images)}
         stage = getattr(self, f"_{self.shape.skip}")
@@ -122,12 +146,36 @@ class FirstSpikeNetwork(nn.Module):
 
     def _encode(self, images: Tensor) -> Tensor:
         """Pool before the norm, whose factor is held positive: the same, and less work."""
+        if self.resolution is not None:
+            return self._encode_steps(images, steps_per_tau(self.shape.kernel, self.resolution))
         x = images[:, None].contiguous(memory_format=torch.channels_last)
         x = functional.max_pool2d(self.stem(x), 2)
         norm = self.norm
         x = functional.batch_norm(x, norm.running_mean, norm.running_var, norm.weight.abs(),
                                   norm.bias, self.training, cast(float, norm.momentum), norm.eps)
         return x.contiguous().clamp(0, self.shape.windows[0])
+
+    def _encode_steps(self, images: Tensor, steps: float) -> Tensor:
+        weight, bias = self.folded(steps)
+        weight, bias = eight_bits(weight), rounded(bias, 0.5 ** power_of_two(weight))
+        pixels = images[:, None] * (1 << PIXEL_BITS)
+        x = functional.max_pool2d(functional.conv2d(pixels, weight, padding=2), 2)
+        x = rounded(x + bias[:, None, None], floor=True)
+        return x.clamp(0, round(self.shape.windows[0] * steps)) / steps
+
+    def folded(self, steps: float) -> tuple[Tensor, Tensor]:
+        """Return weights and bias that make steps from whole pixels, the norm in them.
+
+        Parameters
+        ----------
+        steps : float
+            In a time constant.
+        """
+        norm = self.norm
+        mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        factor = norm.weight.abs() / (variance + norm.eps).sqrt() * steps
+        weight = self.stem.weight * (factor / (1 << PIXEL_BITS))[:, None, None, None]
+        return weight, norm.bias * steps - mean * factor + 0.5  # half: the floor rounds
 
     def _none(self, x: Tensor, stage: int, seen: dict[str, Tensor]) -> Tensor:
         for number in (2 * stage, 2 * stage + 1):
@@ -144,7 +192,10 @@ class FirstSpikeNetwork(nn.Module):
         straight, x = x.chunk(2, dim=1)
         skip = min_pool(straight)
         if self.shape.delay:
-            skip = skip + self.delay(stage)[:, None, None]
+            delay = self.delay(stage)
+            if self.resolution is not None:
+                delay = rounded(delay, 1 / steps_per_tau(self.shape.kernel, self.resolution))
+            skip = skip + delay[:, None, None]
         seen[f"skip{stage}"] = skip
         return channel_shuffle(torch.cat([skip, self._none(x, stage, seen)], 1))
 

@@ -2,19 +2,16 @@
 """From a trained network of neurons that spike once to the integer one, without retraining.
 
 Weights get 8 bits and one power of two a layer as their scale, which makes the threshold a power
-of two. Times become steps: ``2**tau_shift`` of them are a time constant with the linear kernel.
-With the exponential kernel a step leaves ``1 - 2**-tau_shift`` of the current, so that a time
-constant has ``-1 / log(1 - 2**-tau_shift)`` steps, a little fewer.
+of two. Times become steps. A network trained with the same ``resolution`` has learned with both,
+and spikes at the times of the integer one; see `ttfs_grid`.
 """
 
-import math
 from collections.abc import Iterator
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from ..golden.layer import PIXEL_BITS
 from ..golden.ttfs_layers import (
     IMAGE,
     TTFSAdd,
@@ -27,24 +24,11 @@ from ..golden.ttfs_layers import (
     TTFSSplit,
 )
 from ..golden.ttfs_network import TTFSNetwork
+from .ttfs_grid import power_of_two, steps_per_tau
 from .ttfs_network import FirstSpikeNetwork
-from .ttfs_neuron import FirstSpikeLayer, Kernel
+from .ttfs_neuron import FirstSpikeLayer
 
-__all__ = ["integer_first_spike", "power_of_two", "steps_per_tau"]
-
-_LARGEST = 127  # weight
-
-
-def steps_per_tau(kernel: Kernel, tau_shift: int) -> float:
-    """Time constant of the integer neurons, in steps."""
-    if kernel == "linear":
-        return float(1 << tau_shift)
-    return -1 / math.log(1 - 0.5 ** tau_shift)
-
-
-def power_of_two(weight: Tensor) -> int:
-    """Return the largest exponent with which all weights fit into 8 bits."""
-    return math.floor(math.log2(_LARGEST / float(weight.abs().max())))
+__all__ = ["integer_first_spike"]
 
 
 def integer_first_spike(name: str, network: FirstSpikeNetwork, tau_shift: int = 4,
@@ -104,14 +88,10 @@ def _layers(network: FirstSpikeNetwork, steps: float, latest: int) -> Iterator[T
 
 
 def _stem(network: FirstSpikeNetwork, steps: float, latest: int) -> TTFSFirst:
-    norm = network.norm
-    mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
-    factor = norm.weight.abs() / (variance + norm.eps).sqrt() * steps
-    weight = network.stem.weight * (factor / (1 << PIXEL_BITS))[:, None, None, None]
+    weight, bias = network.folded(steps)
     shift = power_of_two(weight)
-    bias = (norm.bias * steps - mean * factor + 0.5) * 2.0 ** shift  # the shift takes the floor
     return TTFSFirst(name="stem", sources=(IMAGE,), weight=_integers(weight, shift),
-                     bias=bias.round().to(torch.int64), shift=shift, padding=2,
+                     bias=_integers(bias, shift), shift=shift, padding=2,
                      window=min(latest, round(network.shape.windows[0] * steps)))
 
 

@@ -32,12 +32,17 @@ class FirstSpikeTraining:
         A neuron whose weights sum up to less than 1 plus this costs the difference.
     clip : float
         Largest norm of the gradient.
+    resolution : int or None
+        ``tau_shift`` of the integer network on whose grid the network learns: 8-bit weights and
+        whole steps forward, gradients straight through the rounding, and the norm's statistics
+        stay as they are. None for continuous times, the form of the paper.
     """
 
     course: TrainingConfig
     sharpness: tuple[float, float] = (20.0, 10.0)
     margin: float = 0.2
     clip: float = 1.0
+    resolution: int | None = None
 
 
 def train_first_spike(network: FirstSpikeNetwork, images: Tensor, labels: Tensor,
@@ -59,6 +64,7 @@ def train_first_spike(network: FirstSpikeNetwork, images: Tensor, labels: Tensor
         Called after each step with the step, the number of steps and the loss.
     """
     course = training.course
+    network.resolution = training.resolution
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=course.weight_decay,
                                   fused=True)
     steps, step = course.steps(len(images)), 0

@@ -55,11 +55,12 @@ TASKS = {recipe.task: recipe for recipe in (
     VitRecipe(
         task="fashion", input_exponent=7, shape=_IMAGES,
         tuning=TrainingConfig(epochs=1, rate=1e-3, batch=64, images=8000),
-        training=TrainingConfig(epochs=8, rate=3e-3, batch=64, images=8000),
+        training=TrainingConfig(epochs=12, rate=3e-3, batch=64, images=8000),
         load_training=lambda: patches.cut(fashion.load_training()[0]),
         load_test=lambda: patches.cut(fashion.load_test())),
 )}
-COMMITTED = ("trex_recall_AAAA", "trex_recall_ARAR", "trex_recall_ARRR", "trex_recall_SSSS")
+COMMITTED = tuple(f"trex_{task}_{pattern}" for task in ("recall", "fashion")
+                  for pattern in ("AAAA", "AAAR", "ARAR", "ARRR", "SSSS"))
 
 MACRO = CrossbarConfig(adc_bits=8, timesteps=8)  # lossless for its 64 rows
 DEVICES: dict[str, Callable[[], Product]] = {

@@ -20,7 +20,7 @@ from .imc_engine import IMCEngine
 from .layouts import block_layout, cell_layout
 from .programmer import effort_layout
 
-__all__ = ["CrossbarArray", "rows_layout"]
+__all__ = ["CrossbarArray", "rows_layout", "rows_result_layout"]
 
 _TILES = 4  # that are loaded, at work, or give their results
 
@@ -43,6 +43,25 @@ def rows_layout(config: AcceleratorConfig) -> data.StructLayout:
         Rows in the tile, 1..P.
     """
     return data.StructLayout({"rows": range(config.tile_rows + 1)})
+
+
+def rows_result_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Return `array_result_layout` for such tiles.
+
+    Members
+    -------
+    psums : psums_layout(config)
+        One psum for each timestep.
+    row : range(P)
+        Row in the tile.
+    column_end : unsigned(1)
+        Last row of its column.
+    last : unsigned(1)
+        In the last column of the tile.
+    tile : rows_layout(config)
+        The tile, as it came in.
+    """
+    return array_result_layout(config, rows_layout(config))
 
 
 class CrossbarArray(wiring.Component):
@@ -84,7 +103,7 @@ class CrossbarArray(wiring.Component):
         Tiles of all blocks, each no later than its rows; with ``tile_shape`` in that.
     i_row : In(stream.Signature(array_row_layout(config)))
         Spike fibers, one for each row of each tile, from row 0 on.
-    o : Out(stream.Signature(array_result_layout(config, rows_layout(config))))
+    o : Out(stream.Signature(rows_result_layout(config)))
         Psums of each row and column; with ``tile_shape`` that is the tile in it.
     i_busy : In(1)
         Results are at work behind the array: it still counts as busy.
@@ -185,7 +204,7 @@ class CrossbarArray(wiring.Component):
         rows, number = Signal.like(tile.p.rows), Signal.like(row.p.row)  # to come; the next one
         legal, take, here, fits = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            legal.eq((tile.p.rows != 0) & (tile.p.rows <= self.config.tile_rows)),
+            legal.eq((1 << tile.p.rows)[1:self.config.tile_rows + 1].any()),
             tile.ready.eq((state == _State.COMPUTE) & (left != 0) & (rows == 0)
                           & tiles.i.ready & ~stop),
             take.eq(tile.valid & tile.ready),

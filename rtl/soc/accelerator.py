@@ -212,6 +212,7 @@ class Accelerator(wiring.Component):
             memory.clear.eq(reset.reset),
             csr.status.running.eq(state.running | reset.halt),
             csr.status.memory_idle.eq(memory.idle),
+            csr.status.cell_failures.eq(engines.cell_failures),
             *(csr.status[name].eq(state[name])
               for name in ("done", "stopped", "error", "code", "descriptor", "image")),
         ]

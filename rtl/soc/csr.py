@@ -39,10 +39,12 @@ def run_status_layout() -> data.StructLayout:
         The descriptor at work.
     image : unsigned(32)
         Images that are complete.
+    cell_failures : unsigned(32)
+        Cells of crossbars that missed their target since reset.
     """
     return data.StructLayout({
         "running": 1, "done": 1, "stopped": 1, "error": 1, "memory_idle": 1,
-        "code": 8, "descriptor": 16, "image": 32,
+        "code": 8, "descriptor": 16, "image": 32, "cell_failures": 32,
     })
 
 
@@ -220,6 +222,7 @@ class CSR(wiring.Component):
             "error": Cat(code, Const(0, 8), descriptor),
             "error_image": image,
             "images_done": status.image,
+            "cell_failures": status.cell_failures,
             "descriptor": status.descriptor,
         }
 

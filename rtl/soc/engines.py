@@ -58,6 +58,8 @@ class Engines(wiring.Component):
         Where the sequencer is.
     totals : Out(totals_layout(config))
         What was counted.
+    cell_failures : Out(32)
+        Cells of crossbars that missed their target since reset; it wraps around.
     readers : Out(ReadClient(config)).array(READERS)
         Those who read.
     writers : Out(WriteClient(config)).array(WRITERS)
@@ -84,6 +86,7 @@ class Engines(wiring.Component):
     clear_counters: Signal
     state: data.View
     totals: data.View
+    cell_failures: Signal
     readers: list[Any]
     writers: list[Any]
     limit: Signal
@@ -105,6 +108,7 @@ class Engines(wiring.Component):
             "clear_counters": In(1),
             "state": Out(state_layout()),
             "totals": Out(totals_layout(config)),
+            "cell_failures": Out(32),
             "readers": Out(ReadClient(config)).array(READERS),
             "writers": Out(WriteClient(config)).array(WRITERS),
             "limit": Out(ADDRESS_BITS),
@@ -156,6 +160,7 @@ class Engines(wiring.Component):
             sequencer.stop.eq(self.stop),
             sequencer.images.eq(self.images),
             self.state.eq(sequencer.state),
+            self.cell_failures.eq(matrix.cell_failures),
             self.limit.eq(sequencer.limit),
             self.writable_start.eq(sequencer.writable_start),
             self.halt.eq(sequencer.halt),

@@ -71,6 +71,8 @@ class MatrixEngine(wiring.Component):
         The layer asks for what is not built.
     counters : Out(counters_layout(config))
         Performance counters of those that compute the layer.
+    cell_failures : Out(32)
+        Cells of crossbars that missed their target since reset; it wraps around.
     """
 
     layer: data.View
@@ -87,6 +89,7 @@ class MatrixEngine(wiring.Component):
     faults: data.View
     unsupported: Signal
     counters: data.View
+    cell_failures: Signal
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
@@ -109,6 +112,7 @@ class MatrixEngine(wiring.Component):
             "faults": Out(faults_layout()),
             "unsupported": Out(1),
             "counters": Out(counters_layout(config)),
+            "cell_failures": Out(32),
         })
 
     def elaborate(self, platform):
@@ -164,6 +168,7 @@ class MatrixEngine(wiring.Component):
             *(crossbars.blocks[name].eq(self.layer[name])
               for name, _ in crossbars.blocks.shape()),
             crossbars.clear.eq(self.clear),
+            self.cell_failures.eq(crossbars.effort.failures),
             array.i_busy.eq(self.i_busy & ~chosen),
             crossbars.i_busy.eq(self.i_busy & chosen),
             self.busy.eq(weights.busy | array.busy | cells.busy | crossbars.busy),

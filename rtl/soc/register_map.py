@@ -145,12 +145,12 @@ def register_map(config: AcceleratorConfig) -> RegisterMap:
     """Return the registers of an accelerator.
 
     Offsets are the same in all configurations; ``base`` is there with memory "axi" only,
-    ``memory_address`` and ``memory_data`` with memory "on_chip" only, ``config_crossbar_rows``
-    and those after it with crossbars only.
+    ``memory_address`` and ``memory_data`` with memory "on_chip" only, ``cell_failures``,
+    ``config_crossbar_rows`` and those after it with crossbars only.
     """
     memory = _base() if config.memory == "axi" else _memory_window()
     registers = (*_identification(config), *_control(), *_work(), *memory, *_counters(),
-                 *_configuration(config))
+                 *(_crossbars() if config.crossbar else []), *_configuration(config))
     return RegisterMap(config=config, registers=tuple(
         sorted(registers, key=lambda register: register.offset)))
 
@@ -239,6 +239,11 @@ def _work() -> list[Register]:
         _single("images_done", 0x030, "ro", "Images that are complete."),
         _single("descriptor", 0x034, "ro", "The descriptor at work.", width=16),
     ]
+
+
+def _crossbars() -> list[Register]:
+    return [_single("cell_failures", 0x038, "ro",
+                    "Cells that missed their target, in all programming since the last reset.")]
 
 
 def _memory_window() -> list[Register]:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Datapath of a vision transformer core: pairs of values in, results of an instruction out."""
 
-from collections.abc import Sequence
-
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -10,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import VitCoreConfig
 from ..imc.imc_engine import IMCEngine
 from ..imc.layouts import target_layout
+from ..imc.programmer import effort_layout
 from .address_walker import pair_layout
 from .beat_packer import BeatPacker
 from .gelu import GELU, entry_layout
@@ -49,8 +48,6 @@ class Datapath(wiring.Component):
     Parameters
     ----------
     config : VitCoreConfig
-    tables : sequence, optional
-        Conductances of the macros at power-up; see `IMCEngine`.
 
     Members
     -------
@@ -68,6 +65,10 @@ class Datapath(wiring.Component):
         Conductances to store.
     o : Out(stream.Signature(signed(32)))
         Results.
+    effort : Out(effort_layout(config.crossbar))
+        What programming took.
+    programming : Out(1)
+        High while a cell is at work.
     busy : Out(1)
         High while the engine has sums to give.
     """
@@ -79,12 +80,13 @@ class Datapath(wiring.Component):
     i_parameter: stream.Interface
     i_program: stream.Interface
     o: stream.Interface
+    effort: data.View
+    programming: Signal
     busy: Signal
 
-    def __init__(self, config: VitCoreConfig,
-                 tables: Sequence[Sequence[Sequence[int]]] | None = None):
+    def __init__(self, config: VitCoreConfig):
         self.config = config
-        self.engine = IMCEngine(config.crossbar, tables)
+        self.engine = IMCEngine(config.crossbar)
         super().__init__({
             "instruction": In(instruction_layout(config)),
             "entry": In(entry_layout(config)),
@@ -93,6 +95,8 @@ class Datapath(wiring.Component):
             "i_parameter": In(stream.Signature(unsigned(32))),
             "i_program": In(stream.Signature(target_layout(config.crossbar))),
             "o": Out(stream.Signature(signed(32))),
+            "effort": Out(effort_layout(config.crossbar)),
+            "programming": Out(1),
             "busy": Out(1),
         })
 
@@ -107,7 +111,8 @@ class Datapath(wiring.Component):
         connect(m, packer.o, self.engine.i)
         connect(m, flipped(self.i_program), self.engine.i_program)
         m.d.comb += [
-            self.busy.eq(self.engine.busy),
+            self.busy.eq(self.engine.busy), self.effort.eq(self.engine.effort),
+            self.programming.eq(self.engine.programming),
             norm.shift.eq(now.shift), norm.i.p.value.eq(pair.a), norm.i.p.last.eq(pair.place.last),
             norm.i_affine.p.gamma.eq(parameter.payload[:8]),
             norm.i_affine.p.beta.eq(parameter.payload[8:]),

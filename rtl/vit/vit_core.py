@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vision transformer core: a whole network, on crossbar macros and vector units."""
 
-from collections.abc import Sequence
-
 from amaranth import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import VitCoreConfig
 from ..ftp.layouts import index_range
 from ..imc.layouts import target_layout
+from ..imc.programmer import effort_layout
 from .address_walker import AddressWalker
 from .datapath import WORD_BITS, Datapath
 from .instructions import COUNT_BITS, Memory, Opcode, instruction_layout, load_layout
@@ -31,39 +30,48 @@ class VitCore(wiring.Component):
     Parameters
     ----------
     config : VitCoreConfig
-    tables : sequence, optional
-        Conductances of the macros at power-up; see `IMCEngine`.
 
     Members
     -------
     i_load : In(stream.Signature(load_layout(config)))
         Words to load.
     i_program : In(stream.Signature(target_layout(config.crossbar)))
-        Conductances to store.
+        Conductances to store, while the core does not work.
+    effort : Out(effort_layout(config.crossbar))
+        What programming took.
+    programming : Out(1)
+        High while a cell is at work.
     start : In(1)
         Run from instruction 0; nothing while the core works.
     busy : Out(1)
         High while the core works.
+    step : Out(index_range(instructions))
+        Instruction that comes next; 0 while the core does not work.
     o : Out(stream.Signature(signed(32)))
         Logits.
     """
 
     i_load: stream.Interface
     i_program: stream.Interface
+    effort: data.View
+    programming: Signal
     start: Signal
     busy: Signal
+    step: Signal
     o: stream.Interface
 
-    def __init__(self, config: VitCoreConfig,
-                 tables: Sequence[Sequence[Sequence[int]]] | None = None):
+    def __init__(self, config: VitCoreConfig):
         self.config = config
-        self._datapath = Datapath(config, tables)
+        self._datapath = Datapath(config)
         self.shared = self._datapath.engine.shared
         super().__init__({
             "i_load": In(stream.Signature(load_layout(config))),
             "i_program": In(stream.Signature(target_layout(config.crossbar))),
+            "effort": Out(effort_layout(config.crossbar)),
+            "programming": Out(1),
             "start": In(1),
             "busy": Out(1),
+            "step": Out(index_range(config.instructions)),
             "o": Out(stream.Signature(signed(32))),
         })
 
@@ -74,6 +82,7 @@ class VitCore(wiring.Component):
         begin, done = Signal(), Signal()
         connect(m, flipped(self.i_program), path.i_program)
         m.d.comb += [
+            self.effort.eq(path.effort), self.programming.eq(path.programming),
             self.i_load.ready.eq(~self.busy), path.instruction.eq(now),
             path.entry.value.eq(self.i_load.p.address),
             path.entry.result.eq(self.i_load.p.word.as_value()),
@@ -103,15 +112,14 @@ class VitCore(wiring.Component):
         store = self._store(m, "instructions", Memory.INSTRUCTIONS,
                             unsigned(now.shape().size), self.config.instructions)
         read = store.read_port()
-        place = Signal(index_range(self.config.instructions))
-        m.d.comb += [read.addr.eq(place), self.busy.eq(1)]
+        m.d.comb += [read.addr.eq(self.step), self.busy.eq(1)]
         with m.FSM():
             with m.State("idle"):
                 m.d.comb += self.busy.eq(0)
                 with m.If(self.start):
                     m.next = "fetch"
             with m.State("fetch"):
-                m.d.sync += place.eq(place + 1)
+                m.d.sync += self.step.eq(self.step + 1)
                 m.next = "decode"
             with m.State("decode"):
                 m.d.sync += now.as_value().eq(read.data)
@@ -120,7 +128,7 @@ class VitCore(wiring.Component):
                 m.d.comb += begin.eq(now.op != Opcode.END)
                 m.next = "run"
                 with m.If(now.op == Opcode.END):
-                    m.d.sync += place.eq(0)
+                    m.d.sync += self.step.eq(0)
                     m.next = "idle"
             with m.State("run"):
                 with m.If(done):

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import msgspec
 import torch
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 
-from ...gen.compiler.errors import CompileError
 from ...gen.files import write_whole
 from ...gen.presets import load_config
-from ...models.golden.errors import GoldenError
+from ...gen.run_app import run_app
 from ...models.zoo.registry import UnknownNetworkError, get
 from ...rtl.config import ConfigError
 from . import report
@@ -101,13 +100,7 @@ def main(words: Sequence[str] | None = None) -> int:
         Without the command's name; those that Python was started with if None.
     """
     torch.set_num_threads(1)  # the products are small: more threads lose
-    try:
-        return _app(sys.argv[1:] if words is None else words,
-                    exit_on_error=False, print_error=False) or 0
-    except (CompileError, ConfigError, CycloptsError, GoldenError, UnknownNetworkError, ValueError,
-            OSError) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, UnknownNetworkError, ValueError)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ __all__ = ["budget_table", "draw", "points_table"]
 _UNITS = {"energy_pj": (1e-6, "energy of an image, uJ"), "latency_ns": (1e-3, "latency, us"),
           "area_um2": (1e-6, "area, mm2")}
 _LABELS = {"adc_bits": "ADC bits", "cell_bits": "bits of a cell", "sigma": "sigma",
-           "stuck": "stuck cells", "encoding": "encoding"}
+           "stuck": "stuck cells", "encoding": "encoding",
+           "noisy_encoding": "encoding, sigma 0.1"}
 
 
 def points_table(study: Study) -> Table:
@@ -76,11 +77,12 @@ def draw(study: Study, path: Path) -> None:
 
 
 def _line(study: Study, axis: str) -> list[tuple[str, PointResult]]:
-    """Return the configurations of an axis, the default among them, in order."""
+    """Return the configurations of an axis, the default among them if it is one, in order."""
     default = study.points[0]
-    own = 0.0 if axis in ("sigma", "stuck") else default.crossbar[axis]
-    found = [(own, default)] + [(point.value, point) for point in study.points
-                                if point.axis == axis]
+    found = [(point.value, point) for point in study.points if point.axis == axis]
+    if axis != "noisy_encoding":
+        own = 0.0 if axis in ("sigma", "stuck") else default.crossbar[axis]
+        found.append((own, default))
     return [(str(value), point) for value, point in sorted(found, key=lambda item: item[0])]
 
 

@@ -28,11 +28,13 @@ AXES: dict[str, tuple[Any, ...]] = {
     "sigma": (0.0, 0.05, 0.1, 0.2),
     "stuck": (0.0, 0.001, 0.01),
     "encoding": ENCODINGS,
+    "noisy_encoding": ENCODINGS,
 }
 QUICK_AXES: dict[str, tuple[Any, ...]] = {
     "adc_bits": (4, 8), "cell_bits": (1, 2), "sigma": (0.0, 0.2), "stuck": (0.0, 0.01),
-    "encoding": ENCODINGS,
+    "encoding": ENCODINGS, "noisy_encoding": ("differential", "offset"),
 }
+_NOISY = 0.1  # sigma of the cells at which encodings are compared
 _NOTES = (
     "accuracy is that of the integer golden model, cells and ADCs included",
     ("adc_shift is that of the least squared error of the columns' sums, weighted by the place of "
@@ -127,6 +129,9 @@ def points(default: CrossbarConfig, axes: dict[str, tuple[Any, ...]]) -> Iterato
                           Device(stuck_low=value / 2, stuck_high=value / 2))
                 if value:
                     yield Point(axis=axis, value=value, device=device)
+            elif axis == "noisy_encoding":
+                yield Point(axis=axis, value=value, fields={"encoding": value},
+                            device=Device(sigma=_NOISY))
             elif value != getattr(default, axis):
                 yield Point(axis=axis, value=value, fields={axis: value})
 
