@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
+from ..rtl.attention.attention_array import AttentionArray
 from ..rtl.config import (
     AcceleratorConfig,
     ArrayConfig,
@@ -41,6 +42,7 @@ from ..rtl.soc.cell_loader import CellLoader
 from ..rtl.soc.chunk_writer import ChunkWriter
 from ..rtl.soc.csr import CSR
 from ..rtl.soc.post_processor import PostProcessor
+from ..rtl.soc.residual_pool import ResidualPool
 from ..rtl.soc.spike_loader import SpikeLoader
 from ..rtl.soc.weight_loader import WeightLoader
 from ..rtl.ttfs.ttfs_core import TTFSCore
@@ -87,6 +89,8 @@ FAMILIES = {
         "weight_loader": WeightLoader,
         "cell_loader": CellLoader,
         "crossbar_array": CrossbarArray,
+        "attention_array": AttentionArray,
+        "residual_pool": ResidualPool,
         "chunk_writer": ChunkWriter,
         "post_processor": PostProcessor,
         "spike_loader": SpikeLoader,
@@ -126,6 +130,7 @@ UNITS = {name: unit for family in FAMILIES.values() for name, unit in family.uni
 _INNER_JOIN = ("prefix_sum_fast", "prefix_sum_laggy", "inner_join", "tppe", "ftp_array")
 _LOOKUP = ("lookup_array",)  # units of an accelerator whose elements look weights up
 _CROSSBAR = ("cell_loader", "crossbar_array")  # units of one with crossbars
+_ATTENTION = ("attention_array", "residual_pool")  # units of one with attention
 
 
 def family_of(unit: str) -> Family:
@@ -145,7 +150,8 @@ def units_of(config: Config) -> list[str]:
     if not isinstance(config, AcceleratorConfig):
         return list(family.units)
     others = (*(_INNER_JOIN if config.looks_up else _LOOKUP),
-              *(() if config.crossbar else _CROSSBAR))
+              *(() if config.crossbar else _CROSSBAR),
+              *(() if config.attention else _ATTENTION))
     return [name for name in family.units if name not in others]
 
 

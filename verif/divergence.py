@@ -91,11 +91,14 @@ def golden_steps(network: IntegerNetwork, trace: Trace, images: np.ndarray,
     Parameters
     ----------
     images : ndarray[B, C, H, W] or ndarray[B, H, W]
-        uint8, those of the trace.
+        uint8, those of the trace; ndarray[B, T, C, H, W] of spikes.
     image : int
         Which of them.
     """
-    pixels = images[image].reshape(network.input_shape).astype(np.int64)
+    if network.input_bits:
+        pixels = images[image].reshape(network.input_shape).astype(np.int64)
+    else:
+        pixels = images[image].astype(bool)
     steps = {IMAGE: StepTrace(map=pixels)}
     for layer in network.layers:
         found, stored, residual = trace[layer.name], None, None

@@ -38,13 +38,15 @@ def wanted_of(bench: Bench, traffic: Traffic) -> Wanted:
     """Return what the golden ops give for a layer."""
     config, found = bench.config, Wanted()
     block = load_rows(traffic.layer, traffic.maps, config.chunk)
-    fibers = [row for _ in range(traffic.layer["blocks"]) for row in block]
+    rounds = 0 if traffic.layer["residual_pool"] else (
+        traffic.layer["blocks"] + traffic.layer["attention"])
+    fibers = [row for _ in range(rounds) for row in block]
     for tile in walk_layer(bench, traffic.layer):
         found.tiles.append({"rows": len(tile.rows), "opens": int(tile.opens),
                             "closes": int(tile.closes)})
         if tile.slots:
             found.slots.append(dict(zip(("address", "rows"), tile.slots, strict=True)))
-        for number, segments in enumerate(tile.rows):
+        for number, segments in enumerate(tile.rows if rounds else []):
             found.beats += fiber_beats(bench, fibers.pop(0), number)
             for segment in segments:
                 if segment.address is not None:

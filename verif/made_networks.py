@@ -2,6 +2,7 @@
 """Small made-up networks, alive in each layer, that together use all that a golden layer can do."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ def swap(network: IntegerNetwork, index: int, source: dict | None = None,
     """Return the network with other fields in one layer, or in its first source."""
     layers = list(network.layers)
     if source:
-        first, *others = layers[index].sources
+        first, *others = cast(IntegerLayer, layers[index]).sources
         fields["sources"] = (replace(first, **source), *others)
     layers[index] = replace(layers[index], **fields)
     return replace(network, layers=tuple(layers))

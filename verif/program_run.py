@@ -57,7 +57,8 @@ class LayerReport:
     name : str
         "image" where the image is encoded.
     engine : str
-        That multiplied: "crossbar" or the kind of elements; empty for the image.
+        That computed: the kind of elements, or "crossbar", "attention" or "residual_pool"; empty
+        for the image.
     exact : bool or None
         None if it was not compared.
     counters : dict of str to int
@@ -249,11 +250,11 @@ def _complete(layer: LayerReport, step: Step, config: AcceleratorConfig, images:
     """Work out from the counters what a report says of a layer."""
     counters = layer.counters
     if step.name != IMAGE:
-        layer.engine = "crossbar" if step.crossbar else config.pe
+        layer.engine = config.pe if step.engine == "elements" else step.engine
     layer.predicted = step.cycles * images
     layer.cycles = counters.get("cycles", 0)
-    if layer.cycles and step.name != IMAGE:
-        elements = 1 if step.crossbar else config.tppes
+    if layer.cycles and step.engine in ("elements", "crossbar"):
+        elements = config.tppes if step.engine == "elements" else 1
         layer.utilisation = counters["match"] / (elements * layer.cycles)
     shares = {limit: sum(counters.get(name, 0) for name in names)
               for limit, names in LIMITS.items()}

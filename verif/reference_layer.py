@@ -2,7 +2,6 @@
 """One layer of the reference machine: tiles, matrix product, post-processing, output."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,81 +15,12 @@ from ..models.golden.readout import readout
 from ..models.golden.requantize import requantize
 from ..models.golden.residual_add import RESIDUAL_LIMITS, residual_add
 from ..rtl.soc.descriptor import Mode
+from .reference_attention import attend, pool_residuals
 from .reference_crossbar import read_blocks
 from .reference_memory import MachineError, ReferenceMemory
+from .reference_tiles import Tile, TileTrace, walk
 
-__all__ = ["ReferenceLayer", "Tile", "TileTrace", "walk"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tile:
-    """One tile as the row walker walks it.
-
-    Attributes
-    ----------
-    block, tile : int
-        Weight block, and tile in it.
-    window : int
-        First window, in raster order.
-    rows : list of tuple
-        Output position (y, x) and lane pass of each row.
-    opens, closes : bool
-        Whether it is the first, the last tile of its windows.
-    """
-
-    block: int
-    tile: int
-    window: int
-    rows: list[tuple[int, int, int]]
-    opens: bool
-    closes: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TileTrace:
-    """What a tile made.
-
-    Attributes
-    ----------
-    image, descriptor : int
-    tile : Tile
-    words : ndarray[rows, K]
-        Lane words of its rows.
-    psums : ndarray[T, rows, columns]
-        What the array gives.
-    currents : ndarray[T, members, columns]
-        After lanes, bias, requantization and residual.
-    """
-
-    image: int
-    descriptor: int
-    tile: Tile
-    words: np.ndarray
-    psums: np.ndarray
-    currents: np.ndarray
-
-
-def walk(layer: dict[str, Any]) -> Iterator[Tile]:
-    """Yield the tiles of a layer's descriptor: block by block, window by window."""
-    pool, passes = layer["pool"], layer["passes"]
-    members = [(dy, dx) for dy in range(pool) for dx in range(pool)]
-    whole = layer["members_per_tile"] == len(members)
-    step = layer["windows_per_tile"] if whole else 1
-    windows = [(y, x) for y in range(layer["out_height"]) for x in range(layer["out_width"])]
-    for block in range(layer["blocks"]):
-        tile = 0
-        for window in range(0, len(windows), step):
-            for first in range(0, len(members), layer["members_per_tile"]):
-                part = members[first:first + layer["members_per_tile"]]
-                yield Tile(
-                    block=block, tile=tile, window=window, opens=first == 0,
-                    closes=first + len(part) == len(members),
-                    rows=[(wy * pool + dy, wx * pool + dx, lane_pass)
-                          for wy, wx in windows[window:window + step]
-                          for dy, dx in part for lane_pass in range(passes)])
-                tile += 1
-        if tile != layer["tiles"]:
-            raise MachineError(f"tiles must be {tile}, not {layer['tiles']}")
+__all__ = ["ReferenceLayer"]
 
 
 class ReferenceLayer:
@@ -110,7 +40,9 @@ class ReferenceLayer:
         self.config, self.flags = memory.config, layer["flags"]
         self.slots: dict[int, list[int]] = {}  # chunks of the sources, by address
         self.crossbars = read_blocks(memory, layer) if layer["crossbar"] else None
-        self.weights = None if self.crossbars else self._read_weights()
+        weighted = not (self.crossbars or layer["attention"] or layer["residual_pool"])
+        self.weights = self._read_weights() if weighted else None
+        self.attended = self._attend() if layer["attention"] else np.zeros(0)
         self.channels = self.memory.read_channels(layer["channel_address"], layer["columns"])
         self.residuals_in, self.residuals_out, self.neurons = b"", b"", 0
         if self.flags["residual_in"]:
@@ -129,8 +61,7 @@ class ReferenceLayer:
                 raise MachineError(f"rows of a tile must be in 1..{self.config.tile_rows}, "
                                    f"not {len(tile.rows)}")
             block = slice(tile.block * block_columns, (tile.block + 1) * block_columns)
-            words = np.array([self._row(*row) for row in tile.rows])
-            psums = self._multiply(words, tile.block, block)
+            words, psums = self._psums(tile, block)
             currents = self._currents(psums, {k: torch.from_numpy(x[block])
                                               for k, x in self.channels.items()})
             yield TileTrace(image=self.image, descriptor=self.index, tile=tile, words=words,
@@ -204,6 +135,20 @@ class ReferenceLayer:
             words += self.slots[address]
         return words
 
+    def _psums(self, tile: Tile, block: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lane words of a tile's rows, and its psums int64[T, rows, columns]."""
+        if self.layer["residual_pool"]:
+            psums = pool_residuals(self.memory, self.layer, tile.block, tile.rows)
+            return np.zeros((len(tile.rows), 0), np.int64), self._checked(psums)
+        words = np.array([self._row(*row) for row in tile.rows])
+        if self.layer["attention"]:
+            return words, self._checked(self.attended[:, tile.window:][:, :len(tile.rows)])
+        return words, self._multiply(words, tile.block, block)
+
+    def _attend(self) -> np.ndarray:
+        rows = [self._row(*row) for tile in walk(self.layer) for row in tile.rows]
+        return attend(np.array(rows), self.config.timesteps, self.layer)
+
     def _multiply(self, words: np.ndarray, block: int, columns: slice) -> np.ndarray:
         """Return the psums, int64[T, rows, columns], that the array or the crossbars compute."""
         planes = words >> np.arange(self.config.timesteps)[:, None, None] & 1
@@ -212,6 +157,10 @@ class ReferenceLayer:
         else:
             assert self.weights is not None
             psums = planes @ self.weights[columns].T
+        return self._checked(psums)
+
+    def _checked(self, psums: np.ndarray) -> np.ndarray:
+        """Return psums, which must not outgrow their width."""
         limit = 1 << (self.config.psum_bits - 1)
         if psums.min() < -limit or psums.max() >= limit:
             raise MachineError(f"psum must be in {-limit}..{limit - 1}, not "

@@ -15,8 +15,9 @@ from ..models.golden.encoder import encode
 from ..rtl.config import AcceleratorConfig
 from ..rtl.soc.descriptor import DESCRIPTOR_WORDS, Operation, descriptor_layout
 from .payload import unpack
-from .reference_layer import ReferenceLayer, TileTrace
+from .reference_layer import ReferenceLayer
 from .reference_memory import ReferenceMemory
+from .reference_tiles import TileTrace
 
 __all__ = ["ReferenceMachine"]
 

@@ -19,11 +19,12 @@ __all__ = ["JOBS", "Job", "main"]
 
 @dataclass(frozen=True)
 class Job:
-    """A network on a configuration."""
+    """A network on a configuration, with fields of it that are set."""
 
     network: str
     config: str
     images: int
+    set_: tuple[str, ...] = ()
 
 
 _DIGITS = "dual_sparse_cnn"
@@ -36,6 +37,12 @@ JOBS = (
     *(Job(network, config, 2) for config in ("scan", "bcast", "imc") for network in (
         _DIGITS, "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
+    Job("statten_digits", "statten", 10),
+    Job("statten_events", "statten", 10, (
+        "timesteps=5", "attention.chunk_steps=5", "attention.chunks=1")),
+    *(Job(f"{kind}_strips", "statten", 2, (
+        "timesteps=8", "attention.chunk_steps=8", "attention.chunks=8"))
+      for kind in ("statten", "ssa", "sdt")),
     *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
 )
@@ -63,7 +70,8 @@ def regress(*, images: int = 0, out: Path = Path("out/regress")) -> int:
         path = out / job.config / f"{job.network}.json"
         path.unlink(missing_ok=True)
         status = sim.main(["--net", job.network, "--config", job.config, "--images", str(count),
-                           "--out", str(out / job.config)])
+                           "--out", str(out / job.config),
+                           *(word for text in job.set_ for word in ("--set", text))])
         report = json.loads(path.read_text()) if path.exists() else {}
         if status or not report.get("exact"):
             failed.append(f"{job.network} on {job.config}")

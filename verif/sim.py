@@ -41,7 +41,7 @@ from .verilator_transport import VerilatorTransport
 __all__ = ["main", "simulate"]
 
 _Result = TypeVar("_Result")
-_WIDTH = 96  # columns that the table needs
+_WIDTH = 112  # columns that the table needs
 _console = Console(width=max(_WIDTH, Console().width))
 _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on the RTL.",
            version_flags=[], result_action="return_value")
@@ -139,7 +139,7 @@ def _step(what: str, work: Callable[[], _Result]) -> _Result:
 def _print_report(report: ProgramReport, config: AcceleratorConfig, images: int) -> None:
     elements = (f"elements of {config.rows_per_pe} rows, {config.pe}" if config.looks_up else
                 f"TPPEs, {config.inner_join}")
-    engines = ["engine"] if config.crossbar else []
+    engines = ["engine"] if config.crossbar or config.attention else []
     if config.crossbar:
         elements += f", {config.crossbar.tiles} crossbars"
     table = Table(title=f"{report.network}, {report.images} of {images} images, {config.tppes} "

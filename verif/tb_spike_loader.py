@@ -49,6 +49,13 @@ _CORNERS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "silent": lambda bench: {"kinds": [(2, 2, 1, 4)], "density": 0.0, "out_width": 2},
     "full": lambda bench: {"kinds": [(2, 2, bench.config.chunk // 4, 4)], "density": 1.0,
                            "out_width": 3},
+    "attention": lambda bench: {
+        "kinds": [(1, 1, bench.config.chunk, 1)], "out_height": 3, "out_width": 3,
+        "attention": 1, "block_columns": 1},
+    "residual_pool": lambda bench: {
+        "kinds": [(2, 2, 1, 4)], "out_height": 2, "out_width": 3, "blocks": 2,
+        "residual_pool": 1, "block_columns": 1,
+        "sources": [{"padding_top": 1, "padding_left": 0}]},
     "most_chunks": lambda bench: {
         "kinds": [(1, 1, bench.config.max_chunks * bench.config.chunk, 1)]
         if bench.config.max_chunks < 9 else [(4, 8, bench.config.chunk, 1)]},
@@ -92,6 +99,12 @@ def _spoiled(bench: Bench) -> dict[str, dict[str, Any]]:
                                                      "chunks": 2}},
         "longest_fiber": {"chunks": config.max_chunks + 1,
                           "source": {"kernel_width": config.max_chunks + 1}},
+        "attention_in_blocks": {"attention": 1, "blocks": 2},
+        "attention_in_windows": {"attention": 1, "pool": 2, "members_per_tile": 1},
+        **{f"pool_{name}": {"residual_pool": 1, "block_columns": 1, **wrong} for name, wrong in {
+            "in_windows": {"pool": 2, "members_per_tile": 1}, "of_nothing": {"block_columns": 0},
+            "without_height": {"source": {"height": 0}},
+            "beyond": {"source": {"padding_left": 1}}}.items()},
         "long_pixel": {"chunks": 255, "source": {"chunks": 255, "kernel_width": 255}},
     }
 

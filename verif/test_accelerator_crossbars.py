@@ -34,7 +34,7 @@ def test_network(encoding, columns, timing, name, layers):
     network = on_crossbars(RANDOM_NETWORKS[name](RandomWeights(7), config.timesteps), config,
                            layers, DEVICE)
     program = compile_network(network, config, keep_all=True)
-    engines = {step.name: "crossbar" if step.crossbar else "loas"
+    engines = {step.name: "loas" if step.engine == "elements" else step.engine
                for step in program.manifest.steps[1:]}
     assert "crossbar" in engines.values()
     with VerilatorTransport(config, timing=TIMINGS[timing], quick=True) as transport:

@@ -90,7 +90,7 @@ def test_some_layers():
     """The others run on the array, also where residuals tie them to one on crossbars."""
     network = on_crossbars(network_of("residuals"), CONFIG, ["b", "c"], DEVICE)
     program = compile_network(network, CONFIG, keep_all=True)
-    assert [step.name for step in program.manifest.steps if step.crossbar] == ["b", "c"]
+    assert [step.name for step in program.manifest.steps if step.engine == "crossbar"] == ["b", "c"]
     images = random_images(network, 1, 4)
     machine = ReferenceMachine(CONFIG, program.content)
     machine.memory.load(program.manifest.input_address, program.encode_images(images.numpy()))
@@ -150,7 +150,7 @@ def test_all_are_those_that_fit():
     network = on_crossbars(network_of(), config)
     assert [layer.name for layer in network.layers if not layer.crossbars] == ["c", "e"]
     program = compile_network(network, config)
-    assert [step.name for step in program.manifest.steps if not step.crossbar] == [
+    assert [step.name for step in program.manifest.steps if step.engine != "crossbar"] == [
         "image", "c", "e"]
 
 
@@ -187,7 +187,7 @@ def test_cells_for_another_configuration():
 def test_a_plan_says_where_layers_run(tmp_path, capsys):
     network = on_crossbars(network_of(), CONFIG, ["a", "d"])
     plan = plan_network(network, CONFIG)
-    assert [name for name, layer in plan.layers.items() if layer.crossbar] == ["a", "d"]
+    assert [name for name, layer in plan.layers.items() if layer.engine == "crossbar"] == ["a", "d"]
     program = compile_network(network, CONFIG)
     program.save(tmp_path)
     assert Program.load(tmp_path / "two_sources.bin").manifest == program.manifest
@@ -209,7 +209,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
         assert text in capsys.readouterr().err
     assert main(["compile", "dual_sparse_cnn", "--config", "imc", "--stuck-low", "0.01"]) == 0
     manifest = json.loads((tmp_path / "out/programs/dual_sparse_cnn.json").read_text())
-    assert all(step["crossbar"] for step in manifest["steps"][1:])
+    assert {step["engine"] for step in manifest["steps"][1:]} == {"crossbar"}
 
 
 @pytest.mark.parametrize("name", registry.NETWORKS)

@@ -14,8 +14,8 @@ from spikeloom.models.zoo import registry
 from spikeloom.rtl.config import AcceleratorConfig
 from spikeloom.rtl.soc.descriptor import Operation
 from spikeloom.verif.random_networks import RANDOM_NETWORKS, RandomWeights, random_images
-from spikeloom.verif.reference_layer import walk
 from spikeloom.verif.reference_machine import ReferenceMachine
+from spikeloom.verif.reference_tiles import walk
 
 BASE = dict(timesteps=3, chunk=16, weight_bits=5, tppes=6, laggy_adders=8, beat_values=4,
             max_fan_in=1024, memory_bits=32, max_columns=32, weight_buffer_beats=1024,

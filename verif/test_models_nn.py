@@ -13,11 +13,11 @@ from spikeloom.models.nn.neuron import LIFNeuron
 from spikeloom.models.nn.pruning import MagnitudePruner, PruningSchedule, sparsity
 from spikeloom.models.nn.quantization import (
     FakeQuantizedLayer,
-    fake_quantize,
     fold,
     fold_network,
     integer_network,
 )
+from spikeloom.models.nn.rounding import fake_quantize
 from spikeloom.models.nn.training import Augmentation, TrainingConfig, accuracy, augment, train
 
 LIFS = [LIF(), LIF(gain=3, shift=2), LIF(reset="soft"), LIF(shift=2, decay_input=False)]

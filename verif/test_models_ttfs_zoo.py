@@ -10,10 +10,10 @@ import torch
 from spikeloom.models.data.labelled import LabelledImages
 from spikeloom.models.golden.errors import NetworkFileError
 from spikeloom.models.golden.ttfs_layers import TTFSAdd, TTFSConcat, TTFSDelay
-from spikeloom.models.nn.training import TrainingConfig
+from spikeloom.models.nn.training import STILL, TrainingConfig
 from spikeloom.models.nn.ttfs_network import FirstSpikeShape
 from spikeloom.models.nn.ttfs_recipe import FirstSpikeRecipe, Measurement, measure
-from spikeloom.models.nn.ttfs_training import STILL, FirstSpikeTraining
+from spikeloom.models.nn.ttfs_training import FirstSpikeTraining
 from spikeloom.models.zoo import ttfs
 from spikeloom.models.zoo.registry import UnknownNetworkError
 

@@ -28,6 +28,8 @@ CELLS = {
     "weight_loader": (869, 372, 2),
     "cell_loader": (263, 81, 0),
     "crossbar_array": (4578, 2139, 20),
+    "attention_array": (1779, 1253, 10),
+    "residual_pool": (2900, 920, 2),
     "chunk_writer": (405, 186, 2),
     "spike_loader": (3129, 1286, 0),
     "element": (948, 712, 4),

@@ -29,7 +29,7 @@ from spikeloom.rtl.soc.register_map import (
 
 CONFIGS = {"axi": load_config("loas"), "on_chip": load_config("tiny"),
            "other": AcceleratorConfig(inner_join="fast_fast", requantize=0, guard_bits=2),
-           "crossbar": load_config("imc")}
+           "crossbar": load_config("imc"), "attention": load_config("statten")}
 
 
 @pytest.fixture(params=CONFIGS)
@@ -108,8 +108,13 @@ def test_configuration_decides_what_is_there():
              for key, config in CONFIGS.items()}
     assert names["axi"] - names["on_chip"] == {"base"}
     assert names["on_chip"] - names["axi"] == {"memory_address", "memory_data"}
-    assert names["crossbar"] - names["axi"] == {"cell_failures"} | {
-        f"config_{name.replace('.', '_')}" for name in CONFIGS["crossbar"].flat() if "." in name}
+    for part, others in (("crossbar", {"cell_failures"}), ("attention", set())):
+        assert names[part] - names["axi"] == others | {
+            f"config_{name.replace('.', '_')}" for name in CONFIGS[part].flat() if "." in name}
+    offsets = {}
+    for config in CONFIGS.values():
+        for register in register_map(config).registers:
+            assert offsets.setdefault(register.name, register.offset) == register.offset
 
 
 def test_error_codes_are_complete():

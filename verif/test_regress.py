@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spikeloom.gen.presets import preset_names
+from spikeloom.models.zoo import statten
 from spikeloom.models.zoo.registry import NETWORKS
 from spikeloom.verif import regress, ttfs_sim, vit_run
 
@@ -35,7 +36,7 @@ def run(monkeypatch, tmp_path):
 
 def test_all_networks_and_presets_have_a_job():
     assert {job.network for job in regress.JOBS} == {
-        *NETWORKS, *ttfs_sim.committed(), *vit_run.committed()}
+        *NETWORKS, *statten.NETWORKS, *ttfs_sim.committed(), *vit_run.committed()}
     assert {job.config for job in regress.JOBS} == {
         *preset_names("accelerator"), *preset_names("ttfs"), *preset_names("vit_core")}
 

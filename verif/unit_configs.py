@@ -9,6 +9,7 @@ from ..gen.units import FAMILIES, UNITS, family_of, units_of
 from ..rtl.config import (
     AcceleratorConfig,
     ArrayConfig,
+    AttentionConfig,
     Config,
     CrossbarConfig,
     FTPConfig,
@@ -57,6 +58,10 @@ _LEAST = AcceleratorConfig(
     beat_values=1, max_fan_in=8, column_fifo_depth=2, counter_bits=16, memory_bits=32,
     memory_words=256, burst_words=2, fetch_depth=2, weight_buffer_beats=64, max_columns=8,
     requantize=0)
+_LEAST_ATTENTION = AttentionConfig(
+    channels=1, head_channels=1, adders=1, tokens=1, chunk_steps=1, chunks=1, rows=1)
+_MOST_ATTENTION: dict[str, Any] = {  # more adders, channels and tokens only make long Verilog
+    "channels": 64, "head_channels": 64, "adders": 16, "tokens": 64}
 _LEAST_ARRAY = ArrayConfig(
     timesteps=1, chunk=8, weight_bits=2, tppes=1, laggy_adders=1, beat_values=1, max_fan_in=8,
     counter_bits=16, rows_per_pe=1, probes=1, hit_fifo_depth=4, output_lanes=1)
@@ -74,15 +79,18 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             match_fifo_depth=64, beat_values=8, max_fan_in=65536, column_fifo_depth=64,
             counter_bits=64, guard_bits=8, memory="on_chip", memory_bits=128, burst_words=128,
             # longer buffers only make long Verilog
-            fetch_depth=64, weight_buffer_beats=2048, max_columns=2048),
+            fetch_depth=64, weight_buffer_beats=2048, max_columns=2048,
+            attention=AttentionConfig(**_MOST_ATTENTION, chunk_steps=16, chunks=16, rows=2)),
         "least_lookup": dataclasses.replace(_LEAST, pe="scan", probes=1, hit_fifo_depth=4),
         "most_lookup": AcceleratorConfig(
             # more timesteps only make long Verilog, and ArrayConfig has them
             pe="bcast", timesteps=2, chunk=256, weight_bits=8, tppes=2, laggy_adders=256,
             beat_values=8, max_fan_in=1024, counter_bits=64, guard_bits=8, rows_per_pe=16,
-            probes=8, hit_fifo_depth=64, max_columns=2048),
-        "least_crossbar": dataclasses.replace(
-            _LEAST, guard_bits=8, crossbar=_LEAST_CROSSBAR),
+            probes=8, hit_fifo_depth=64, max_columns=2048, attention=AttentionConfig(
+                **_MOST_ATTENTION, chunk_steps=2, chunks=2, rows=32, order="scores")),
+        "least_parts": dataclasses.replace(
+            _LEAST, guard_bits=8, requantize=1, crossbar=_LEAST_CROSSBAR,
+            attention=_LEAST_ATTENTION),
         "most_elements": dataclasses.replace(_LEAST, pe="bcast", probes=1, tppes=64),
         "most_beat_values": FTPConfig(  # of units that have nothing to do with the memory
             timesteps=16, chunk=64, weight_bits=8, tppes=2, laggy_adders=64,
@@ -174,11 +182,12 @@ def linted_configs(unit: str) -> dict[str, Config]:
 
 
 def _with_unit(config: Config, unit: str) -> Config:
-    """Return the configuration, or one with other elements or crossbars if the unit wants them."""
+    """Return the configuration, or one with the parts that the unit wants."""
     if unit in units_of(config):
         return config
     lookup = dataclasses.replace(config, **_LOOKUP)
-    return lookup if unit in units_of(lookup) else _with_crossbars(config)
+    choices = (lookup, _with_crossbars(config), _with_attention(config))
+    return next(choice for choice in choices if unit in units_of(choice))
 
 
 def _with_crossbars(config: Any) -> AcceleratorConfig:
@@ -188,3 +197,13 @@ def _with_crossbars(config: Any) -> AcceleratorConfig:
     slices = -(-(config.weight_bits - 1) // _MACROS["cell_bits"])
     return dataclasses.replace(config, guard_bits=8, crossbar=CrossbarConfig(
         **_MACROS, **shared, columns=max(16, config.chunk * slices)))
+
+
+def _with_attention(config: Any) -> AcceleratorConfig:
+    """Return the configuration of an accelerator with a small attention unit."""
+    adders = 2 * config.beat_values
+    return dataclasses.replace(
+        config, max_fan_in=max(config.max_fan_in, 64 * config.chunk), guard_bits=8, requantize=1,
+        attention=AttentionConfig(
+            channels=3 * adders, head_channels=adders, adders=adders, tokens=3,
+            chunk_steps=config.timesteps, chunks=1, rows=config.tile_rows))

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from ...models.golden.layer import IntegerLayer
+from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer, PsumLayer
 from ...rtl.config import AcceleratorConfig
 from .errors import CompileError
 
@@ -13,12 +13,14 @@ _RESIDUAL_BITS = 16
 _LOGIT_BITS = 32
 
 
-def current_range(layer: IntegerLayer) -> tuple[int, int]:
+def current_range(layer: PsumLayer) -> tuple[int, int]:
     """Return the least and the greatest psum, with and without bias, of any input.
 
     For bit planes this holds the psum of each plane and the sum over all of them.
     """
-    if layer.crossbars is not None:
+    if not isinstance(layer, IntegerLayer):
+        least, most = _unweighted_bounds(layer)
+    elif layer.crossbars is not None:
         least, most = (bound.numpy() for bound in layer.crossbars.bounds(
             layer.input_bits, layer.input_signed))
     else:
@@ -26,6 +28,19 @@ def current_range(layer: IntegerLayer) -> tuple[int, int]:
     bias = layer.bias.numpy()
     return (int(min(least.min(), (least + bias).min())),
             int(max(most.max(), (most + bias).max())))
+
+
+def _unweighted_bounds(layer: PsumLayer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest psum of attention or of pooled residuals."""
+    if isinstance(layer, AttentionLayer):
+        tokens = layer.height * layer.width
+        low, high = 0, layer.channels // layer.heads * layer.chunk_steps * tokens
+    else:
+        assert isinstance(layer, PoolLayer)
+        limit = 1 << (_RESIDUAL_BITS - 1)
+        members = layer.window[0] * layer.window[1] if layer.kind == "sum" else 1
+        low, high = -limit * members, (limit - 1) * members
+    return np.array([low]), np.array([high])
 
 
 def _product_bounds(layer: IntegerLayer) -> tuple[np.ndarray, np.ndarray]:
@@ -42,17 +57,18 @@ def _product_bounds(layer: IntegerLayer) -> tuple[np.ndarray, np.ndarray]:
     return least, most
 
 
-def check_bounds(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig
+def check_bounds(layer: PsumLayer, timesteps: int, config: AcceleratorConfig
                  ) -> tuple[int, int]:
     """Return the range of the psum; raise `CompileError` if a number could outgrow its width.
 
     The bound of the membrane follows from those of current and threshold, see
     ``FTPConfig.membrane_bits``.
     """
-    weights = [source.weight for source in layer.sources]
-    _check_signed(layer.name, "weights", min(int(x.min()) for x in weights),
-                  max(int(x.max()) for x in weights), config.weight_bits,
-                  "quantize to fewer bits, or set weight_bits higher")
+    if isinstance(layer, IntegerLayer):
+        weights = [source.weight for source in layer.sources]
+        _check_signed(layer.name, "weights", min(int(x.min()) for x in weights),
+                      max(int(x.max()) for x in weights), config.weight_bits,
+                      "quantize to fewer bits, or set weight_bits higher")
     low, high = current_range(layer)
     more = "set guard_bits, weight_bits or max_fan_in higher"
     _check_signed(layer.name, "psum with bias", low, high, config.psum_bits, more)
@@ -75,7 +91,7 @@ def check_bounds(layer: IntegerLayer, timesteps: int, config: AcceleratorConfig
     return current_range(layer)
 
 
-def _check_built(layer: IntegerLayer, config: AcceleratorConfig) -> None:
+def _check_built(layer: PsumLayer, config: AcceleratorConfig) -> None:
     """Raise `CompileError` if the layer needs multipliers that are not built."""
     asked = {"requantization": layer.requantize is not None,
              "residual": layer.residual is not None,

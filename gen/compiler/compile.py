@@ -123,10 +123,11 @@ def _regions(plan: NetworkPlan) -> list[Region]:
     last: dict[tuple[str, str], int] = {}
     for index, planned in enumerate(layers, 1):
         layer = planned.layer
-        for source in layer.sources:
-            last[_MAP, source.input] = index
-        if layer.residual:
-            last[_RESIDUAL, layer.residual] = index
+        for reader in layer.readers:
+            last[_MAP, reader.input] = index
+        for name in (layer.residual, planned.pooled):
+            if name:
+                last[_RESIDUAL, name] = index
     regions = []
     if plan.image:
         regions.append(Region(key=(_MAP, IMAGE), words=plan.image.words, first=0,
@@ -151,7 +152,7 @@ def _steps(plan: NetworkPlan, places: Places) -> list[Step]:
             name=name, output=layer.layer.output, map=places.maps.get(name),
             residual=places.residuals.get(name),
             weights=(places.weights[name], layer.weight_words),
-            delta_bits=layer.weights.delta_bits, crossbar=layer.crossbar,
+            delta_bits=layer.weights.delta_bits, engine=layer.engine,
             stream_weights=layer.stream_weights, blocks=layer.order.blocks,
             tiles=layer.order.tiles, cycles=predict_layer(layer, plan.config)))
     return steps

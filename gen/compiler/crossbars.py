@@ -11,7 +11,7 @@ import torch
 
 from ...models.golden.conductance import Device, Image, make_images
 from ...models.golden.crossbar_layer import CrossbarLayer
-from ...models.golden.layer import IntegerLayer
+from ...models.golden.layer import IntegerLayer, PsumLayer
 from ...models.golden.network import IntegerNetwork
 from ...rtl.config import AcceleratorConfig, CrossbarConfig
 from .bounds import check_bounds
@@ -74,10 +74,13 @@ def block_columns(columns: int, config: AcceleratorConfig) -> int:
     return columns if columns <= limit else limit // config.chunk * config.chunk
 
 
-def _placed(layer: IntegerLayer, index: int, config: AcceleratorConfig,
+def _placed(layer: PsumLayer, index: int, config: AcceleratorConfig,
             device: Device) -> IntegerLayer:
     """Return the layer on crossbars; raise `CompileError` if it does not fit."""
     crossbar = config.crossbar
+    if not isinstance(layer, IntegerLayer):
+        raise CompileError(layer.name, "crossbars", "absent where a layer has no weights",
+                           "asked for", "name other layers")
     if crossbar is None:
         raise CompileError(layer.name, "crossbars", "absent where the configuration has none",
                            "asked for", "choose a configuration with [crossbar], such as imc")

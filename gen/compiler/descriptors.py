@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer
 from ...models.golden.source import IMAGE
 from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
 from .fibers import FiberSource
@@ -70,19 +71,19 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
     residual = residual_in or residual_out
     return _packed(name, {
         "operation": Operation.LAYER, "mode": _MODES[layer.output],
-        "source_count": len(plan.sources), "pool": layer.pool,
+        "source_count": max(1, len(plan.sources)), "pool": layer.pool,
         "out_height": order.height, "out_width": order.width,
         "passes": plan.passes, "windows_per_tile": order.windows_per_tile,
         "members_per_tile": order.members_per_tile, "out_passes": plan.out_passes,
         "columns": order.columns, "block_columns": order.block_columns,
         "blocks": order.blocks, "tiles": order.tiles,
-        "chunks": sum(source.fiber_chunks for source in plan.sources),
+        "chunks": max(1, sum(source.fiber_chunks for source in plan.sources)),
         "weight_address": places.weights[name],
         "weight_words": plan.weight_words,
         "channel_address": places.channels[name],
         "flags": {
-            "stream_weights": int(plan.stream_weights), "combine": int(layer.input_bits > 0),
-            "signed_input": int(layer.input_signed),
+            "stream_weights": int(plan.stream_weights), "combine": int(plan.input_bits > 0),
+            "signed_input": int(isinstance(layer, IntegerLayer) and layer.input_signed),
             "requantize": int(layer.requantize is not None),
             "residual_in": int(residual_in is not None),
             "residual_out": int(residual_out is not None),
@@ -93,12 +94,13 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
             "soft_reset": int(lif.reset == "soft"),
         } if lif else {},
         "weight_list": int(plan.weights.delta_bits is not None),
-        "delta_bits": plan.weights.delta_bits or 0, "crossbar": int(plan.crossbar),
+        "delta_bits": plan.weights.delta_bits or 0, "crossbar": int(plan.engine == "crossbar"),
         "out_bits": layer.out_bits if layer.output == "integers" else 0,
         "residual_in": residual_in.address if residual_in else 0,
         "residual_out": residual_out.address if residual_out else 0,
         "residual_words": residual.words if residual else 0,
         "sources": [_source(fiber, places.maps[fiber.source.input]) for fiber in plan.sources],
+        **_attention(plan, places), **_residual_pool(plan, places),
         **_output(plan, places, chunk),
     })
 
@@ -114,6 +116,34 @@ def _output(plan: LayerPlan, places: Places, chunk: int) -> dict[str, int]:
         if order.blocks > 1 else 0,
         "out_pixel_pitch": target.pixel_pitch, "out_chunk_pitch": target.chunk_pitch,
     }
+
+
+def _attention(plan: LayerPlan, places: Places) -> dict[str, Any]:
+    """Return the fields of attention, if the layer is that."""
+    layer = plan.layer
+    if not isinstance(layer, AttentionLayer):
+        return {}
+    fiber = plan.sources[0]
+    heads = {"heads": layer.heads, "head_channels": layer.channels // layer.heads}
+    return {"attention": 1, "chunk_steps": layer.chunk_steps,
+            "sources": [_source(fiber, places.maps[fiber.source.input]) | heads]}
+
+
+def _residual_pool(plan: LayerPlan, places: Places) -> dict[str, Any]:
+    """Return the fields of pooling of residuals, if the layer is that."""
+    layer = plan.layer
+    if not isinstance(layer, PoolLayer):
+        return {}
+    stored = places.residuals[layer.pooled]
+    source = {
+        "address": stored.address, "pass_pitch": layer.height * layer.width,
+        "height": layer.height, "width": layer.width, "kernel_height": layer.window[0],
+        "kernel_width": layer.window[1], "stride": layer.stride,
+        "padding_top": layer.padding[0], "padding_left": layer.padding[1],
+        "chunks": 1, "taps_per_chunk": 1,
+    }
+    return {"residual_pool": 1, "pool_sum": int(layer.kind == "sum"), "sources": [source],
+            "tile_bits": stored.order.windows_per_tile.bit_length() - 1}
 
 
 def _source(fiber: FiberSource, read: SpikeMap) -> dict[str, int]:

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from ...models.golden.layer import IntegerLayer
+from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer, PsumLayer
 from .fibers import FiberSource
 from .maps import Residual, SpikeMap, TileOrder
 from .weights import Weights
@@ -17,8 +17,9 @@ class LayerPlan:
 
     Attributes
     ----------
-    layer : IntegerLayer
+    layer : PsumLayer
     sources : tuple of FiberSource
+        None if it pools residuals.
     passes : int
         Lane passes of the input.
     psum_range : tuple of int
@@ -39,7 +40,7 @@ class LayerPlan:
         Currents that are kept.
     """
 
-    layer: IntegerLayer
+    layer: PsumLayer
     sources: tuple[FiberSource, ...]
     passes: int
     psum_range: tuple[int, int]
@@ -52,9 +53,21 @@ class LayerPlan:
     residual: Residual | None
 
     @property
-    def crossbar(self) -> bool:
-        """Whether crossbars compute it."""
-        return self.layer.crossbars is not None
+    def engine(self) -> str:
+        """Who computes it: "elements", "crossbar", "attention" or "residual_pool"."""
+        if isinstance(self.layer, IntegerLayer):
+            return "crossbar" if self.layer.crossbars is not None else "elements"
+        return "attention" if isinstance(self.layer, AttentionLayer) else "residual_pool"
+
+    @property
+    def pooled(self) -> str | None:
+        """Layer whose residuals it pools, if it does."""
+        return self.layer.pooled if isinstance(self.layer, PoolLayer) else None
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of the integers that it reads; 0 if it reads spikes or residuals."""
+        return self.layer.input_bits if isinstance(self.layer, IntegerLayer) else 0
 
     @property
     def out_passes(self) -> int:

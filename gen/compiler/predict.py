@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from ...models.golden.layer import AttentionLayer, PoolLayer
 from ...rtl.config import AcceleratorConfig
 from .chunks import ChunkFormat
 from .crossbars import CellWeights
@@ -19,6 +20,7 @@ _ENCODE_CYCLES = 40     # first word of the image, last word of the map
 _VERIFY_CYCLES = 1      # a cell that has its target
 _PULSE_CYCLES = 2       # a programming pulse and its read
 _PULSES = 2             # of a cell that has not
+_TOKEN_CYCLES = 4       # lost between two tokens of attention
 
 
 def predict_encode(image: SpikeMap, config: AcceleratorConfig,
@@ -73,8 +75,12 @@ def predict_layer(plan: LayerPlan, config: AcceleratorConfig,
     density : float
         Share of lane words that are not silent, 0..1.
     """
-    if plan.crossbar:
+    if plan.engine == "crossbar":
         cycles = _crossbar_cycles(plan, density)
+    elif plan.engine == "attention":
+        cycles = _attention_cycles(plan, config, density)
+    elif plan.engine == "residual_pool":
+        cycles = _pool_cycles(plan, config)
     else:
         cycles = (_lookup_cycles if config.looks_up else _join_cycles)(plan, config, density)
     return int(_FIXED_CYCLES + cycles)
@@ -99,6 +105,38 @@ def _crossbar_cycles(plan: LayerPlan, density: float) -> float:
     rows = order.height * order.width * order.pool ** 2 * plan.passes
     return (cells * (_VERIFY_CYCLES + share * _PULSES * _PULSE_CYCLES)
             + order.blocks * rows * config.timesteps * turns)
+
+
+def _attention_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the cycles of attention.
+
+    The sums are set to zero; then each token is read for its keys and values, and again for its
+    queries. The slowest of these sets the pace: fetching a row, expanding it, listing keys or
+    queries, once for each group of channels, or slices where all are silent; for queries also
+    giving the results, one a cycle. With scores first, each query meets each token: its head is
+    walked slice by slice, and each step of a chunk is added to each group.
+    """
+    layer, part = plan.layer, config.attention
+    assert isinstance(layer, AttentionLayer) and part is not None
+    tokens, channels = layer.height * layer.width, layer.channels // layer.heads
+    groups, slices = -(-channels // part.adders), channels // config.beat_values
+    row = max(_row_words(plan, config, density),
+              plan.sources[0].fiber_chunks * (config.chunk_beats + 1))
+    listed = layer.heads * groups * max(slices, channels * density) + _TOKEN_CYCLES
+    last = plan.tile_rows * layer.channels
+    if part.order == "scores":
+        met = layer.heads * tokens * (slices + layer.chunk_steps * groups)
+        return tokens * (row + max(row, met, layer.channels)) + last
+    return (layer.channels * part.head_groups + tokens * max(row, listed)
+            + tokens * max(row, listed, layer.channels) + last)
+
+
+def _pool_cycles(plan: LayerPlan, config: AcceleratorConfig) -> float:
+    """Return the cycles of pooling residuals: one for each member of each window, or its words."""
+    layer = plan.layer
+    assert isinstance(layer, PoolLayer)
+    words = max(1, config.residual_bits // config.memory_bits)
+    return plan.order.neurons * layer.window[0] * layer.window[1] * words
 
 
 def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:

@@ -13,6 +13,7 @@ from ...rtl.config import AcceleratorConfig, ConfigError
 from ..files import write_whole
 from .chunks import ChunkFormat
 from .errors import ProgramError
+from .images import as_octets
 from .maps import Residual, SpikeMap
 from .records import PROFILE_BYTES, Header, unpack_profile, unpack_result
 
@@ -38,8 +39,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         First word and words of its weights; (0, 0) where the image is encoded.
     delta_bits : int or None
         Bits of a delta of its weight lists; None if the weights are fibers with bitmasks.
-    crossbar : bool
-        Whether crossbars compute it, and its weights are cells.
+    engine : str
+        Who computes it: "elements", "crossbar", whose weights are cells, "attention" or
+        "residual_pool".
     stream_weights : bool
         Whether the weights are fetched again for each tile.
     blocks, tiles : int
@@ -54,7 +56,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     residual: Residual | None = None
     weights: tuple[int, int] = (0, 0)
     delta_bits: int | None = None
-    crossbar: bool = False
+    engine: str = "elements"
     stream_weights: bool = False
     blocks: int = 1
     tiles: int = 1
@@ -158,7 +160,8 @@ class Program:
         Parameters
         ----------
         images : ndarray[B, C, H, W] or ndarray[B, H, W]
-            uint8; without channels if there is one only.
+            uint8; without channels if there is one only. Spikes: ndarray[B, T, C, H, W], 0 or 1,
+            which become the bits of octets.
 
         Raises
         ------
@@ -166,19 +169,14 @@ class Program:
             They do not fit the program.
         """
         manifest = self.manifest
-        channels, height, width = manifest.input_shape
-        images = np.asarray(images)
-        if images.ndim == 3 and channels == 1:
-            images = images[:, None]
-        if images.dtype != np.uint8 or images.shape[1:] != manifest.input_shape:
-            raise ValueError(f"images must be uint8[B, {channels}, {height}, {width}], not "
-                             f"{images.dtype}{list(images.shape)}")
         if len(images) > manifest.images:
             raise ValueError(f"images must be at most {manifest.images}, as the program was "
                              f"compiled for, not {len(images)}")
-        flat = images.transpose(0, 2, 3, 1).reshape(len(images), -1)
-        fill = manifest.input_words * self.word_bytes - flat.shape[1]
-        return np.pad(flat, ((0, 0), (0, fill))).tobytes()
+        first = manifest.steps[0].map
+        timesteps = 0 if first is None or first.bits else self.config.timesteps
+        octets = as_octets(np.asarray(images), manifest.input_shape, timesteps)
+        fill = manifest.input_words * self.word_bytes - octets.shape[1]
+        return np.pad(octets, ((0, 0), (0, fill))).tobytes()
 
     def read_map(self, memory: Any, name: str) -> np.ndarray:
         """Return what a step wrote: spikes, bool[T, C, H, W], or integers, int64[C, H, W].

@@ -6,6 +6,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from ...models.golden.layer import IntegerLayer
 from .compile import assemble
 from .errors import CompileError
 from .layer_plan import LayerPlan
@@ -13,6 +14,8 @@ from .plan import NetworkPlan
 from .predict import predict_encode, predict_layer
 
 __all__ = ["check_report", "check_table"]
+
+_FORMATS = {"crossbar": "cells", "attention": "none", "residual_pool": "none"}
 
 
 def check_report(plan: NetworkPlan, images: int = 1) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def check_table(report: dict[str, Any]) -> Table:
     """Return the report as a table; cycles are predictions, not measurements."""
     table = Table(title=report["network"], box=box.SIMPLE, padding=0,
                   caption="input: spikes, or bit planes in lane passes; format: a bitmask, a list "
-                          "with so many bits of a delta, or cells of crossbars; psum bits: "
+                          "with so many bits of a delta, cells of crossbars, or none; psum bits: "
                           "needed/built; cycles: predicted, not measured")
     for name in ("layer", "input", "weights", "format"):
         table.add_column(name)
@@ -77,7 +80,7 @@ def _layer_entry(layer, plan: NetworkPlan, refusals: list[dict[str, Any]]) -> di
     low, high = planned.psum_range
     return {
         "name": layer.name, "inputs": _inputs(planned), "way": _way(planned),
-        "engine": "crossbar" if planned.crossbar else plan.config.pe,
+        "engine": plan.config.pe if planned.engine == "elements" else planned.engine,
         "lane_passes": planned.passes, "blocks": planned.order.blocks,
         "block_columns": planned.order.block_columns, "tiles": planned.order.tiles,
         "stream_weights": planned.stream_weights,
@@ -87,18 +90,19 @@ def _layer_entry(layer, plan: NetworkPlan, refusals: list[dict[str, Any]]) -> di
         "delta_bits": planned.weights.delta_bits, "weight_words": planned.weight_words,
         "weight_bytes": planned.weight_words * plan.config.memory_bits // 8,
         "map_bytes": (planned.map.words if planned.map else 0) * plan.config.memory_bits // 8,
-        "sparsity": layer.sparsity,
+        "sparsity": layer.sparsity if isinstance(layer, IntegerLayer) else 0.0,
         "predicted_cycles": predict_layer(planned, plan.config),
     }
 
 
 def _inputs(plan: LayerPlan) -> str:
-    return f"bits x{plan.passes}" if plan.layer.input_bits else "spikes"
+    return f"bits x{plan.passes}" if plan.input_bits else (
+        "residuals" if plan.pooled else "spikes")
 
 
 def _format(layer: dict[str, Any]) -> str:
-    if layer["engine"] == "crossbar":
-        return "cells"
+    if layer["engine"] in _FORMATS:
+        return _FORMATS[layer["engine"]]
     return "bitmask" if layer["delta_bits"] is None else f"list {layer['delta_bits']}"
 
 

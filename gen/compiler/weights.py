@@ -11,7 +11,7 @@ from ...rtl.soc.list_unpacker import delta_choices
 from .chunks import ChunkFormat
 from .lists import ListFormat, WeightPlaces
 
-__all__ = ["FiberWeights", "ListWeights", "Weights", "weight_formats"]
+__all__ = ["FiberWeights", "ListWeights", "NoWeights", "Weights", "weight_formats"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +46,25 @@ class Weights(ABC):
         """Return the beats of the largest block."""
         starts = np.arange(0, len(self.column_beats), block_columns)
         return int(np.add.reduceat(self.column_beats, starts).max())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoWeights(Weights):
+    """Those of a layer that has none."""
+
+    @classmethod
+    def of(cls, columns: int) -> "NoWeights":
+        """Return them for so many columns."""
+        return cls(counts=np.zeros((columns, 1), np.int64),
+                   column_beats=np.zeros(columns, np.int64))
+
+    def words(self, block_columns: int) -> int:
+        """Return 0."""
+        return 0
+
+    def pack(self, block_columns: int) -> bytes:
+        """Return nothing."""
+        return b""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from ...rtl.config import AcceleratorConfig, ConfigError, CrossbarConfig
+from ...rtl.config import AcceleratorConfig, AttentionConfig, ConfigError, CrossbarConfig
 from ...rtl.soc.register_map import COUNTER_MEANINGS, IDENTITY, register_map
 from .errors import SessionError
 from .transport import Transport
@@ -11,7 +11,8 @@ from .transport import Transport
 __all__ = ["Device"]
 
 # One with every part, and so with all registers; their offsets are the same in all.
-_WHOLE = AcceleratorConfig(chunk=8, laggy_adders=8, crossbar=CrossbarConfig())
+_WHOLE = AcceleratorConfig(chunk=8, laggy_adders=8, crossbar=CrossbarConfig(),
+                           attention=AttentionConfig())
 
 
 class Device:

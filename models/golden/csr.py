@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control and status registers as a host sees them, one access at a time."""
 
+import dataclasses
 from importlib.metadata import version
 
 from ...rtl.config import AcceleratorConfig
@@ -17,6 +18,8 @@ _WORD = 0xFFFFFFFF
 _DONE, _ERROR, _STOPPED = 1, 2, 4  # bits of the interrupt registers
 _COMMANDS = ("start", "stop", "reset", "clear_counters")
 _BASE, _IMAGES, _ENABLE, _ADDRESS = 0x28, 0x2C, 0x20, 0x40
+_NAMES = {"fast_fast": 0, "fast_laggy": 1, "loas": 0, "scan": 1, "bcast": 2, "axi": 0,
+          "on_chip": 1, "differential": 0, "offset": 1, "sign": 2, "sums": 0, "scores": 1}
 
 
 class RegisterFile:
@@ -190,10 +193,12 @@ class RegisterFile:
         fixed = {0x00: 0x53504B4C, 0x04: major << 16 | minor << 8 | patch,
                  0x08: number & _WORD, 0x0C: number >> 32}
         values = self.config.as_dict()
-        crossbar = values.pop("crossbar", {})
-        for index, value in enumerate([*values.values(), int(bool(crossbar)), *crossbar.values()]):
-            fixed[0x100 + 4 * index] = (
-                value if isinstance(value, int)
-                else {"fast_fast": 0, "fast_laggy": 1, "loas": 0, "scan": 1, "bcast": 2, "axi": 0,
-                      "on_chip": 1, "differential": 0, "offset": 1, "sign": 2}[value])
+        parts = {name: values.pop(name, {}) for name in self.config.parts}
+        table = [*values.values()]
+        for name, kind in self.config.parts.items():
+            places = [None] * len(dataclasses.fields(kind))  # those of a part that is not there
+            table += [int(bool(parts[name])), *(parts[name].values() or places)]
+        for index, value in enumerate(table):
+            if value is not None:
+                fixed[0x100 + 4 * index] = value if isinstance(value, int) else _NAMES[value]
         return fixed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One layer of an integer network."""
+"""Layers of an integer network: matrix products, attention, pooling of residuals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,62 +8,30 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from . import requantize as requantization
-from .checks import check_int, check_range, check_signed, check_table, integer_limits
-from .conv import lift
+from .attention import attention, attention_bits
+from .checks import check_int, check_range, integer_limits
+from .conv import lift, lower
 from .crossbar_layer import CrossbarLayer
 from .errors import NetworkError
 from .ftp_array import exact_matmul, ftp_matmul
-from .lane_word import drop_single
-from .max_pool import max_pool
-from .plif import LIF, plif
-from .residual_add import RESIDUAL_BITS, RESIDUAL_LIMITS, residual_add
-from .source import IMAGE, Source, check_sources
+from .psum_layer import OUTPUTS, PsumLayer
+from .residual_pool import POOLS, pool_bits, pool_maps, residual_pool
+from .source import IMAGE, MapReader, Source, check_sources
 
-__all__ = ["IMAGE", "OUTPUTS", "PIXEL_BITS", "IntegerLayer", "Source"]
+__all__ = ["IMAGE", "OUTPUTS", "PIXEL_BITS", "AttentionLayer", "IntegerLayer", "PoolLayer",
+           "PsumLayer", "Source"]
 
 PIXEL_BITS = 8  # of an image's unsigned integers
-OUTPUTS = ("spikes", "integers", "readout")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class IntegerLayer:
+class IntegerLayer(PsumLayer):
     """Matrix product of integers over one or two inputs, and what follows it.
-
-    For each output position, channel and timestep, in this order: the partial sum over all
-    sources, ``y = psum + bias``, requantization of ``y`` to 16 bits, the residual's addition,
-    and then the neurons with pooling, or the clamped integers, or the readout.
 
     Parameters
     ----------
-    name : str
-        Of the layer.
     sources : tuple of Source
         One or two; all of them give maps of the same size and channels.
-    bias : Tensor[N]
-        int64, signed, in units of the partial sum and within its width; added at each timestep.
-    threshold : Tensor[N] or None
-        int64, in units of ``y``; None unless the output is spikes.
-    lif : LIF or None
-        The neurons; None unless the output is spikes.
-    requantize : tuple of Tensor[N] or None
-        Multiplier (unsigned, 16 bits) and shift (0..31), int64; see `golden.requantize`.
-    residual : str or None
-        Layer whose kept residual is added to ``y``, position by position (membrane shortcut).
-    keep_residual : bool
-        Whether ``y`` is stored for later layers, 16 bits for each timestep.
-    pool : int
-        Side of the OR-pooling behind the neurons, 1 for none.
-    drop_single : bool
-        Whether output words with fewer than two spikes, after pooling, become silent (the
-        fine-tuned mode of LoAS).
-    output : "spikes", "integers" or "readout"
-        Integers are ``y`` of the first timestep, clamped to ``out_bits``; the readout sums
-        ``y`` over the timesteps.
-    out_bits : int
-        1..16, of integers.
-    out_signed : bool
-        Whether integers are two's complement.
     weight_bits : int
         2..8.
     input_bits : int
@@ -73,6 +41,8 @@ class IntegerLayer:
         Whether those integers are two's complement.
     crossbars : CrossbarLayer or None
         Cells that hold the weights as a device would, in place of the exact product.
+    **fields
+        Of `PsumLayer`; the partial sum is over all sources.
 
     Raises
     ------
@@ -80,60 +50,24 @@ class IntegerLayer:
         If a field does not fit; the message names layer and field.
     """
 
-    name: str
     sources: tuple[Source, ...]
-    bias: Tensor
-    threshold: Tensor | None = None
-    lif: LIF | None = None
-    requantize: tuple[Tensor, Tensor] | None = None
-    residual: str | None = None
-    keep_residual: bool = False
-    pool: int = 1
-    drop_single: bool = False
-    output: Literal["spikes", "integers", "readout"] = "spikes"
-    out_bits: int = 8
-    out_signed: bool = False
     weight_bits: int = 8
     input_bits: int = 0
     input_signed: bool = False
     crossbars: CrossbarLayer | None = None
 
-    def __post_init__(self) -> None:
-        for field, low, high in (("pool", 1, 255), ("weight_bits", 2, 8), ("out_bits", 1, 16),
-                                 ("input_bits", 0, 16)):
+    def _check_operands(self) -> None:
+        for field, low, high in (("weight_bits", 2, 8), ("input_bits", 0, 16)):
             check_int(f"{self.name}: {field}", getattr(self, field), low, high)
-        if self.output not in OUTPUTS:
-            raise NetworkError(f"{self.name}: output must be one of {', '.join(OUTPUTS)}, "
-                               f"not {self.output!r}")
-        for field in ("lif", "threshold"):
-            if (getattr(self, field) is not None) != (self.output == "spikes"):
-                raise NetworkError(f"{self.name}: {field} must be given if the output is spikes,"
-                                   f" and only then; it is {self.output}")
-        if self.output != "spikes" and (self.pool > 1 or self.drop_single):
-            raise NetworkError(f"{self.name}: pool must be 1 and drop_single False if the output "
-                               f"is {self.output}, not {self.pool} and {self.drop_single}")
-        if self.keep_residual and self.requantize is None and self.residual is None:
-            raise NetworkError(f"{self.name}: keep_residual must come with requantize or residual")
-        self._check_tensors()
-
-    def _check_tensors(self) -> None:
         check_sources(self.name, self.sources, self.weight_bits)
-        check_int(f"{self.name}: pool", self.pool, 1, min(self.maps))
-        if self.output == "readout" and self.maps != (1, 1):
-            raise NetworkError(f"{self.name}: output maps of a readout must be (1, 1), "
-                               f"not {self.maps}")
-        for field, table in (("bias", self.bias), ("threshold", self.threshold)):
-            if table is not None:
-                check_table(f"{self.name}: {field}", table, self.channels)
-        check_signed(f"{self.name}: bias", self.bias, self.psum_bits)
-        if self.threshold is not None:
-            residual = self.requantize is not None or self.residual is not None
-            check_signed(f"{self.name}: threshold", self.threshold,
-                         max(self.psum_bits, RESIDUAL_BITS * residual))
-        if self.requantize is not None:
-            requantization.check_factors(self.name, self.requantize, self.channels)
         if self.crossbars is not None:
             self.crossbars.check(self.name, self.row_length, self.channels)
+
+    @property
+    def readers(self) -> tuple[MapReader, ...]:
+        """Maps that are read, one for each source."""
+        return tuple(MapReader(source.input, source.inputs, self.input_bits, self.input_signed)
+                     for source in self.sources)
 
     @property
     def channels(self) -> int:
@@ -169,12 +103,6 @@ class IntegerLayer:
     def maps(self) -> tuple[int, int]:
         """Height and width of the output before pooling."""
         return self.sources[0].maps
-
-    @property
-    def outputs(self) -> tuple[int, int, int]:
-        """Channels, height and width of the output, after pooling."""
-        height, width = self.maps
-        return self.channels, height // self.pool, width // self.pool
 
     def rows(self, inputs: Sequence[Tensor]) -> Tensor:
         """Gather the rows of the matrix product, source after source.
@@ -222,78 +150,140 @@ class IntegerLayer:
             return ftp_matmul(rows, self.weight_matrix(), self.psum_bits)
         return exact_matmul(rows, self.weight_matrix(), 1 << self.input_bits)
 
-    def currents(self, psums: Tensor, residual: Tensor | None = None) -> Tensor:
-        """Add the bias, requantize, add the residual.
 
-        Parameters
-        ----------
-        psums : Tensor[T, M, N]
-            int64.
-        residual : Tensor[T, M, N] or None
-            int64, 16 bits; given if the layer adds one, and only then.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttentionLayer(PsumLayer):
+    """Attention of spikes over tokens and steps, see `golden.attention`; what follows it.
 
-        Returns
-        -------
-        Tensor[T, M, N]
-            int64, ``y``.
+    The tokens are the pixels of one map, which has the channels of queries, keys and values.
 
-        Raises
-        ------
-        GoldenError
-            If an operand does not fit.
-        """
-        if (residual is None) != (self.residual is None):
-            raise NetworkError(f"{self.name}: residual must be that of {self.residual}, not "
-                               f"{None if residual is None else tuple(residual.shape)}")
-        y = psums + self.bias
-        if self.requantize is not None:
-            y = requantization.requantize(y, *self.requantize, *RESIDUAL_LIMITS)
-        return y if residual is None else residual_add(y, residual)
+    Parameters
+    ----------
+    input : str
+        Name of the layer that is read, of spikes with ``3 * N`` channels.
+    height, width : int
+        Of its map; their product are the tokens.
+    heads : int
+        Divides ``N``.
+    chunk_steps : int
+        Timesteps of a chunk; divides those of the network. With 1, tokens attend to those of
+        their own timestep only.
+    **fields
+        Of `PsumLayer`.
 
-    def spikes(self, currents: Tensor) -> Tensor:
-        """Fire the neurons.
+    Raises
+    ------
+    GoldenError
+        If a field does not fit; the message names layer and field.
+    """
 
-        Parameters
-        ----------
-        currents : Tensor[T, M, N]
-            int64.
+    input: str
+    height: int
+    width: int
+    heads: int
+    chunk_steps: int
 
-        Returns
-        -------
-        Tensor[T, M, N]
-            bool.
+    def _check_operands(self) -> None:
+        for field, high in (("height", 4096), ("width", 4096), ("heads", self.channels),
+                            ("chunk_steps", 16)):
+            check_int(f"{self.name}: {field}", getattr(self, field), 1, high)
+        if self.channels % self.heads:
+            raise NetworkError(f"{self.name}: heads must divide the channels ({self.channels}), "
+                               f"not be {self.heads}")
 
-        Raises
-        ------
-        NetworkError
-            If the output is not spikes.
-        """
-        if self.lif is None or self.threshold is None:
-            raise NetworkError(f"{self.name}: a layer of {self.output} has no neurons")
-        return plif(currents, torch.zeros_like(self.bias), self.threshold, self.lif)
+    @property
+    def readers(self) -> tuple[MapReader, ...]:
+        """The map that is read."""
+        return (MapReader(self.input, (3 * self.channels, self.height, self.width)),)
 
-    def stored(self, out: Tensor, batch: int) -> Tensor:
-        """Arrange spikes or currents as maps, as later layers read them.
+    @property
+    def psum_bits(self) -> int:
+        """Width of a signed partial sum that no input can overflow."""
+        return attention_bits(self.channels // self.heads, self.height * self.width,
+                              self.chunk_steps)
 
-        Parameters
-        ----------
-        out : Tensor[T, M, N]
-            bool, the spikes; or int64, ``y``, where the output is integers.
-        batch : int
-            Images, ``B``.
+    @property
+    def maps(self) -> tuple[int, int]:
+        """Height and width of the output before pooling."""
+        return self.height, self.width
 
-        Returns
-        -------
-        Tensor[T, B, N, H', W']
-            bool, pooled, without the words that are dropped; or int64, clamped, the same at
-            each timestep.
-        """
-        if self.output == "readout":
-            raise NetworkError(f"{self.name}: a readout gives no maps")
-        maps = lift(out, batch, *self.maps)
-        if self.output == "integers":
-            limits = integer_limits(self.out_bits, self.out_signed)
-            return maps[:1].clamp(*limits).expand_as(maps)
-        if self.pool > 1:
-            maps = max_pool(maps, self.pool)
-        return drop_single(maps) if self.drop_single else maps
+    def rows(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Arrange the tokens, bool[T, M, 3 * N], ``M`` in the order (batch, y, x)."""
+        return lower(inputs[0], 1, 1, 0)
+
+    def psums(self, rows: Tensor) -> Tensor:
+        """Compute the attention, int64[T, M, N], without bias."""
+        tokens = rows.unflatten(1, (-1, self.height * self.width))
+        return attention(tokens, self.heads, self.chunk_steps).flatten(1, 2)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoolLayer(PsumLayer):
+    """Pooling of the residuals that an earlier layer kept, and what follows it.
+
+    The largest or the sum of the residuals in each window, see `golden.residual_pool`; the
+    channels are those of the earlier layer.
+
+    Parameters
+    ----------
+    pooled : str
+        Layer whose kept residual is pooled.
+    height, width : int
+        Of that layer's maps, before its own pooling.
+    kind : "max" or "sum"
+    window : tuple of int
+        Height and width.
+    stride : int
+        Distance between windows, the same along both sides.
+    padding : tuple of int
+        Above and below, left and right; it is not there.
+    **fields
+        Of `PsumLayer`.
+
+    Raises
+    ------
+    GoldenError
+        If a field does not fit; the message names layer and field.
+    """
+
+    pooled: str
+    height: int
+    width: int
+    kind: Literal["max", "sum"]
+    window: tuple[int, int]
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+
+    def _check_operands(self) -> None:
+        for field in ("height", "width"):
+            check_int(f"{self.name}: {field}", getattr(self, field), 1, 4096)
+        if self.kind not in POOLS:
+            raise NetworkError(f"{self.name}: kind must be one of {', '.join(POOLS)}, "
+                               f"not {self.kind!r}")
+        _ = self.maps  # the window must fit
+
+    @property
+    def readers(self) -> tuple[MapReader, ...]:
+        """None; no map is read."""
+        return ()
+
+    @property
+    def psum_bits(self) -> int:
+        """Width of a signed partial sum that no input can overflow."""
+        return pool_bits(self.kind, self.window)
+
+    @property
+    def maps(self) -> tuple[int, int]:
+        """Height and width of the output before pooling."""
+        return pool_maps((self.height, self.width), self.window, self.stride, self.padding)
+
+    def rows(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Arrange the residuals, int64[T, M', N], ``M'`` in the order (batch, y, x)."""
+        return lower(inputs[0], 1, 1, 0)
+
+    def psums(self, rows: Tensor) -> Tensor:
+        """Pool the residuals, int64[T, M, N], without bias."""
+        batch = rows.shape[1] // (self.height * self.width)
+        residuals = lift(rows, batch, self.height, self.width)
+        return lower(residual_pool(residuals, self.kind, self.window, self.stride, self.padding),
+                     1, 1, 0)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import check_int
+from .checks import check_bits, check_int
+from .conv import lift
 from .errors import GoldenError, NetworkError
-from .layer import IMAGE, PIXEL_BITS, IntegerLayer, Source
+from .layer import IMAGE, PIXEL_BITS, AttentionLayer, IntegerLayer, PoolLayer, PsumLayer
+from .source import MapReader
 
 __all__ = ["IntegerNetwork", "LayerTrace", "Trace"]
 
@@ -22,7 +24,8 @@ class LayerTrace:
     name : str
         The layer.
     rows : Tensor[T, M, K]
-        Input rows: bool, or int64 if the layer reads integers, the same at each timestep.
+        Input rows: bool, or int64 if the layer reads integers, the same at each timestep, or
+        pools residuals.
     psums : Tensor[T, M, N]
         int64, signed, without bias.
     currents : Tensor[T, M, N]
@@ -83,11 +86,13 @@ class IntegerNetwork:
         Of the network.
     timesteps : int
         ``T``, 1..16.
-    layers : tuple of IntegerLayer
+    layers : tuple of PsumLayer
         In the order in which they are computed; a layer reads earlier ones. The last is the
         readout.
     input_shape : tuple of int
         Channels, height and width of an image.
+    input_bits : int
+        8 for pixels, the same at each timestep; 0 for spikes, with an image of each timestep.
 
     Raises
     ------
@@ -97,57 +102,69 @@ class IntegerNetwork:
 
     name: str
     timesteps: int
-    layers: tuple[IntegerLayer, ...]
+    layers: tuple[PsumLayer, ...]
     input_shape: tuple[int, int, int]
+    input_bits: int = PIXEL_BITS
 
     def __post_init__(self) -> None:
         check_int("timesteps", self.timesteps, 1, 16)
         for index in range(3):
             check_int(f"input_shape[{index}]", self.input_shape[index], 1, 4096)
+        if self.input_bits not in (0, PIXEL_BITS):
+            raise NetworkError(f"input_bits must be 0 or {PIXEL_BITS}, not {self.input_bits}")
         outputs = [layer.output for layer in self.layers]
         if outputs.count("readout") != 1 or outputs[-1] != "readout":
             raise NetworkError(f"{self.name} must end in its one readout, not give out "
                                f"{', '.join(outputs) or 'nothing'}")
-        known: dict[str, IntegerLayer] = {}
+        known: dict[str, PsumLayer] = {}
         for layer in self.layers:
             if layer.name in known or layer.name in ("", IMAGE):
                 raise NetworkError(f"layer names of {self.name} must differ, and be neither "
                                    f"empty nor {IMAGE!r}, not {layer.name!r}")
-            for source in layer.sources:
-                self._check_source(layer, source, known)
+            for reader in layer.readers:
+                self._check_reader(layer, reader, known)
             if layer.residual is not None:
                 self._check_residual(layer, known)
-            if layer.crossbars is not None:
-                check_int(f"{layer.name}: timesteps of crossbars",
-                          layer.crossbars.config.timesteps, self.timesteps, self.timesteps)
+            self._check_kind(layer, known)
             known[layer.name] = layer
 
-    def _check_source(self, layer: IntegerLayer, source: Source,
-                      known: dict[str, IntegerLayer]) -> None:
-        given = known.get(source.input)
-        if given is None and source.input != IMAGE:
+    def _check_reader(self, layer: PsumLayer, reader: MapReader,
+                      known: dict[str, PsumLayer]) -> None:
+        given = known.get(reader.input)
+        if given is None and reader.input != IMAGE:
             raise NetworkError(f"{layer.name}: source must be {IMAGE!r} or an earlier layer "
-                               f"({', '.join(known)}), not {source.input!r}")
+                               f"({', '.join(known)}), not {reader.input!r}")
         if given is None:
-            shape, bits, signed = self.input_shape, PIXEL_BITS, False
+            shape, bits, signed = self.input_shape, self.input_bits, False
         elif given.output == "integers":
             shape, bits, signed = given.outputs, given.out_bits, given.out_signed
         else:
             shape, bits, signed = given.outputs, 0, False
-        for field, found, expected in (("inputs", source.inputs, shape),
-                                       ("input_bits", layer.input_bits, bits),
-                                       ("input_signed", layer.input_signed, signed)):
+        for field, found, expected in (("inputs", reader.inputs, shape),
+                                       ("input_bits", reader.bits, bits),
+                                       ("input_signed", reader.signed, signed)):
             if found != expected:
                 raise NetworkError(f"{layer.name}: {field} must be {expected}, as "
-                                   f"{source.input} gives, not {found}")
+                                   f"{reader.input} gives, not {found}")
 
-    def _check_residual(self, layer: IntegerLayer, known: dict[str, IntegerLayer]) -> None:
-        kept = [name for name, other in known.items() if other.keep_residual]
-        if layer.residual not in kept:
-            raise NetworkError(f"{layer.name}: residual must be one of an earlier layer that "
-                               f"keeps it ({', '.join(kept) or 'none'}), "
-                               f"not {layer.residual!r}")
-        given = known[layer.residual]
+    def _check_kind(self, layer: PsumLayer, known: dict[str, PsumLayer]) -> None:
+        if isinstance(layer, IntegerLayer) and layer.crossbars is not None:
+            check_int(f"{layer.name}: timesteps of crossbars",
+                      layer.crossbars.config.timesteps, self.timesteps, self.timesteps)
+        if isinstance(layer, AttentionLayer) and self.timesteps % layer.chunk_steps:
+            raise NetworkError(f"{layer.name}: chunk_steps must divide the timesteps "
+                               f"({self.timesteps}), not be {layer.chunk_steps}")
+        if isinstance(layer, PoolLayer):
+            given = _keeper(layer.name, "pooled", layer.pooled, known)
+            for field, found, expected in (
+                    ("channels", layer.channels, given.channels),
+                    ("height and width", (layer.height, layer.width), given.maps)):
+                if found != expected:
+                    raise NetworkError(f"{layer.name}: {field} must be {expected}, as of "
+                                       f"{given.name}, whose residual it pools, not {found}")
+
+    def _check_residual(self, layer: PsumLayer, known: dict[str, PsumLayer]) -> None:
+        given = _keeper(layer.name, "residual", layer.residual, known)
         for field in ("channels", "maps", "pool"):  # its order in memory follows from these
             found, expected = getattr(layer, field), getattr(given, field)
             if found != expected:
@@ -155,15 +172,20 @@ class IntegerNetwork:
                                    f"{given.name}, whose residual it adds, not {found}")
 
     @property
+    def products(self) -> tuple[IntegerLayer, ...]:
+        """The layers with weights."""
+        return tuple(layer for layer in self.layers if isinstance(layer, IntegerLayer))
+
+    @property
     def weight_bits(self) -> int:
         """Bits of the widest layer's weights."""
-        return max(layer.weight_bits for layer in self.layers)
+        return max(layer.weight_bits for layer in self.products)
 
     @property
     def sparsity(self) -> float:
         """Share of all weights that are zero."""
-        return (sum(layer.zeros for layer in self.layers)
-                / sum(layer.weights for layer in self.layers))
+        return (sum(layer.zeros for layer in self.products)
+                / sum(layer.weights for layer in self.products))
 
     def image_maps(self, images: Tensor) -> Tensor:
         """Arrange images as the maps that layers read.
@@ -171,12 +193,12 @@ class IntegerNetwork:
         Parameters
         ----------
         images : Tensor[B, C, H, W] or Tensor[B, H, W]
-            uint8; without channels if there is one only.
+            uint8; without channels if there is one only. Spikes: Tensor[B, T, C, H, W], 0 or 1.
 
         Returns
         -------
         Tensor[T, B, C, H, W]
-            int64, the same at each timestep.
+            int64, the same at each timestep; or bool, the spikes.
 
         Raises
         ------
@@ -185,9 +207,13 @@ class IntegerNetwork:
         """
         channels, height, width = self.input_shape
         shapes = [self.input_shape] + [(height, width)] * (channels == 1)
+        if not self.input_bits:
+            shapes = [(self.timesteps, *self.input_shape)]
         if images.dtype != torch.uint8 or tuple(images.shape[1:]) not in shapes:
             raise GoldenError(f"images must be uint8[B, {', '.join(map(str, shapes[-1]))}], not "
                               f"{images.dtype}{list(images.shape)}")
+        if not self.input_bits:
+            return check_bits("images", images).transpose(0, 1)
         maps = images.reshape(len(images), *self.input_shape).to(torch.int64)
         return maps.expand(self.timesteps, *maps.shape)
 
@@ -211,7 +237,11 @@ class IntegerNetwork:
         maps = {IMAGE: self.image_maps(images)}
         traces: dict[str, LayerTrace] = {}
         for layer in self.layers:
-            inputs = [maps[source.input] for source in layer.sources]
+            if isinstance(layer, PoolLayer):
+                inputs = [lift(traces[layer.pooled].currents, len(images), layer.height,
+                               layer.width)]
+            else:
+                inputs = [maps[reader.input] for reader in layer.readers]
             residual = traces[layer.residual].currents if layer.residual else None
             traces[layer.name] = trace = _run_layer(layer, inputs, residual, len(images))
             if trace.maps is not None:
@@ -237,10 +267,19 @@ class IntegerNetwork:
         return torch.cat([self.run(part).predictions for part in images.split(batch)])
 
 
-def _run_layer(layer: IntegerLayer, inputs: list[Tensor], residual: Tensor | None,
+def _keeper(layer: str, field: str, name: str | None, known: dict[str, PsumLayer]) -> PsumLayer:
+    """Return the earlier layer whose kept residual a field of a layer names."""
+    kept = [other for other, given in known.items() if given.keep_residual]
+    if name not in kept:
+        raise NetworkError(f"{layer}: {field} must be one of an earlier layer that keeps it "
+                           f"({', '.join(kept) or 'none'}), not {name!r}")
+    return known[name]
+
+
+def _run_layer(layer: PsumLayer, inputs: list[Tensor], residual: Tensor | None,
                batch: int) -> LayerTrace:
     steps = len(inputs[0])
-    if layer.input_bits:  # the same at each timestep: one product
+    if any(reader.bits for reader in layer.readers):  # the same at each timestep: one product
         rows = layer.rows([maps[:1] for maps in inputs])
         psums = layer.psums(rows)
         rows, psums = (x.expand(steps, -1, -1) for x in (rows, psums))

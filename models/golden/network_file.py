@@ -12,9 +12,10 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import torch
+from msgspec import UNSET, UnsetType
 
 from .errors import GoldenError, NetworkFileError
-from .layer import IntegerLayer, Source
+from .layer import PIXEL_BITS, AttentionLayer, IntegerLayer, PoolLayer, PsumLayer, Source
 from .network import IntegerNetwork
 from .plif import LIF
 
@@ -36,9 +37,29 @@ class _Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     groups: int
 
 
+class _Attention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    input: str
+    height: int
+    width: int
+    heads: int
+    chunk_steps: int
+
+
+class _Pooling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    pooled: str
+    height: int
+    width: int
+    kind: Literal["max", "sum"]
+    window: tuple[int, int]
+    stride: int
+    padding: tuple[int, int]
+
+
 class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
-    sources: list[_Source]
+    sources: list[_Source] | UnsetType = UNSET
+    attention: _Attention | UnsetType = UNSET
+    pooling: _Pooling | UnsetType = UNSET
     lif: LIF | None
     requantize: bool
     residual: str | None
@@ -48,17 +69,25 @@ class _Layer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     output: Literal["spikes", "integers", "readout"]
     out_bits: int
     out_signed: bool
-    weight_bits: int
-    input_bits: int
-    input_signed: bool
+    weight_bits: int | UnsetType = UNSET
+    input_bits: int | UnsetType = UNSET
+    input_signed: bool | UnsetType = UNSET
 
 
-class _Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+_KINDS: dict[type[PsumLayer], tuple[str, ...]] = {  # fields of a layer that only one kind has
+    IntegerLayer: ("sources", "weight_bits", "input_bits", "input_signed"),
+    AttentionLayer: ("attention",),
+    PoolLayer: ("pooling",),
+}
+
+
+class _Header(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     format: str
     name: str
     timesteps: int
     input_shape: tuple[int, int, int]
     layers: list[_Layer]
+    input_bits: int = PIXEL_BITS
 
 
 def save(path: str | PathLike[str], network: IntegerNetwork,
@@ -81,10 +110,11 @@ def save(path: str | PathLike[str], network: IntegerNetwork,
 def network_arrays(network: IntegerNetwork) -> dict[str, np.ndarray]:
     """Return the arrays that stand for a network: ``header`` (JSON) and a few a layer."""
     header = _Header(format=_FORMAT, name=network.name, timesteps=network.timesteps,
-                     input_shape=network.input_shape, layers=[*map(_describe, network.layers)])
+                     input_shape=network.input_shape, input_bits=network.input_bits,
+                     layers=[*map(_describe, network.layers)])
     arrays = {"header": np.array(msgspec.json.encode(header).decode())}
     for layer in network.layers:
-        for index, source in enumerate(layer.sources):
+        for index, source in enumerate(_sources(layer)):
             arrays[f"{layer.name}.weight.{index}"] = source.weight.numpy().astype(np.int8)
         tables = {"bias": layer.bias, "threshold": layer.threshold}
         if layer.requantize is not None:
@@ -95,11 +125,26 @@ def network_arrays(network: IntegerNetwork) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _describe(layer: IntegerLayer) -> _Layer:
-    sources = [_Source(**{field: getattr(source, field) for field in _Source.__struct_fields__})
-               for source in layer.sources]
-    fields = {field: getattr(layer, field) for field in _Layer.__struct_fields__}
-    return _Layer(**fields | {"sources": sources, "requantize": layer.requantize is not None})
+def _sources(layer: PsumLayer) -> tuple[Source, ...]:
+    return layer.sources if isinstance(layer, IntegerLayer) else ()
+
+
+def _describe(layer: PsumLayer) -> _Layer:
+    fields: dict[str, Any] = _taken(_Layer, layer)
+    fields["requantize"] = layer.requantize is not None
+    if isinstance(layer, AttentionLayer):
+        fields["attention"] = _Attention(**_taken(_Attention, layer))
+    elif isinstance(layer, PoolLayer):
+        fields["pooling"] = _Pooling(**_taken(_Pooling, layer))
+    else:
+        fields["sources"] = [_Source(**_taken(_Source, source)) for source in _sources(layer)]
+    return _Layer(**fields)
+
+
+def _taken(struct: type[msgspec.Struct], given: object) -> dict[str, Any]:
+    """Return those fields of a struct that an object has."""
+    return {field: getattr(given, field) for field in struct.__struct_fields__
+            if hasattr(given, field)}
 
 
 def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
@@ -140,7 +185,7 @@ def load(path: str | PathLike[str]) -> IntegerNetwork:
     try:
         layers = tuple(_layer(path, arrays, layer) for layer in header.layers)
         return IntegerNetwork(name=header.name, timesteps=header.timesteps, layers=layers,
-                              input_shape=header.input_shape)
+                              input_shape=header.input_shape, input_bits=header.input_bits)
     except NetworkFileError:
         raise
     except GoldenError as error:
@@ -159,19 +204,29 @@ def _header(path: str | PathLike[str], arrays: dict[str, np.ndarray]) -> _Header
 
 
 def _layer(path: str | PathLike[str], arrays: dict[str, np.ndarray],
-           layer: _Layer) -> IntegerLayer:
+           layer: _Layer) -> PsumLayer:
     def tensor(field: str, rank: int = 1) -> torch.Tensor:
         array = _array(path, arrays, f"{layer.name}.{field}", "i", rank)
         return torch.from_numpy(array.astype(np.int64))
 
-    sources = tuple(Source(weight=tensor(f"weight.{index}", 4), **msgspec.structs.asdict(source))
-                    for index, source in enumerate(layer.sources))
+    fields = {field: value for field, value in msgspec.structs.asdict(layer).items()
+              if value is not UNSET}
+    found = [name for names in _KINDS.values() for name in names if name in fields]
+    kind = next((kind for kind, names in _KINDS.items() if [*names] == found), None)
+    if kind is None:
+        raise NetworkFileError(f"{path}: {layer.name} must have "
+                               f"{', or '.join(map(', '.join, _KINDS.values()))}, "
+                               f"not {', '.join(found) or 'none of them'}")
     multiplier, shift = map(tensor, _REQUANTIZE) if layer.requantize else (None, None)
-    fields = msgspec.structs.asdict(layer) | {
-        "sources": sources, "bias": tensor("bias"),
-        "threshold": tensor("threshold") if layer.lif else None,
+    fields |= {
+        "bias": tensor("bias"), "threshold": tensor("threshold") if layer.lif else None,
         "requantize": None if multiplier is None or shift is None else (multiplier, shift)}
-    return IntegerLayer(**fields)
+    product = fields.pop(_KINDS[kind][0])
+    if kind is IntegerLayer:
+        return IntegerLayer(**fields, sources=tuple(
+            Source(weight=tensor(f"weight.{index}", 4), **msgspec.structs.asdict(source))
+            for index, source in enumerate(product)))
+    return kind(**fields, **msgspec.structs.asdict(product))
 
 
 def _array(path: str | PathLike[str], arrays: dict[str, np.ndarray], field: str, kind: str,

@@ -57,6 +57,9 @@ class Tile:
 def walk(layer: Mapping[str, Any], tile_rows: int, chunk: int, max_chunks: int) -> list[Tile]:
     """Return the tiles of a layer, block after block.
 
+    Of a layer with attention all tiles come once more, before, without slots; the rows of a layer
+    that pools residuals read nothing.
+
     Parameters
     ----------
     layer : Mapping
@@ -73,7 +76,9 @@ def walk(layer: Mapping[str, Any], tile_rows: int, chunk: int, max_chunks: int) 
     GoldenError
         If the descriptor is not possible.
     """
-    check_fiber(layer, chunk, max_chunks)
+    _check_engine(layer)
+    if not layer.get("residual_pool"):
+        check_fiber(layer, chunk, max_chunks)
     for name in ("pool", "out_height", "out_width", "passes", "windows_per_tile",
                  "members_per_tile", "out_passes", "columns", "blocks", "chunks", "tiles"):
         check_int(name, layer[name], 1, (1 << 32) - 1)
@@ -82,7 +87,7 @@ def walk(layer: Mapping[str, Any], tile_rows: int, chunk: int, max_chunks: int) 
         raise GoldenError(f"tiles must be {len(parts)}, not {layer['tiles']}")
     area = layer["pool"] ** 2
     tiles = []
-    for block in range(layer["blocks"]):
+    for block in range(-layer.get("attention", 0), layer["blocks"]):
         for windows, members in parts:
             closes = area - 1 in members
             first, outputs = windows[0], len(windows) * layer["out_passes"]
@@ -96,7 +101,8 @@ def walk(layer: Mapping[str, Any], tile_rows: int, chunk: int, max_chunks: int) 
                        + first // layer["windows_per_tile"] * layer["out_tile_pitch"])
             tiles.append(Tile(
                 [list(_row(layer, *row)) for row in rows], 0 in members, closes,
-                (address % (1 << 32), outputs) if closes and layer["mode"] != _READOUT else None))
+                (address % (1 << 32), outputs)
+                if closes and layer["mode"] != _READOUT and block >= 0 else None))
     return tiles
 
 
@@ -115,6 +121,23 @@ def check_fiber(layer: Mapping[str, Any], chunk: int, max_chunks: int) -> None:
         chunks += -(-taps // shared) * source["chunks"]
     check_int("chunks of a fiber", chunks, 1, max_chunks)
     check_int("chunks", layer["chunks"], chunks, chunks)
+
+
+def _check_engine(layer: Mapping[str, Any]) -> None:
+    """Raise `GoldenError` unless attention or pooling of residuals, if it is that, is possible."""
+    attention, pools = layer.get("attention", 0), layer.get("residual_pool", 0)
+    if not attention and not pools:
+        return
+    for name in ("source_count", "passes", "pool", *("blocks",) * attention):
+        check_int(name, layer[name], 1, 1)
+    if pools:
+        source = layer["sources"][0]
+        for name in ("kernel_height", "kernel_width", "stride", "height", "width"):
+            check_int(name, source[name], 1, (1 << 16) - 1)
+        check_int("block_columns", layer["block_columns"], 1, (1 << 16) - 1)
+        for padding, kernel in (("padding_top", "kernel_height"),
+                                ("padding_left", "kernel_width")):
+            check_int(padding, source[padding], 0, source[kernel] - 1)
 
 
 def _parts(layer: Mapping[str, Any]) -> list[tuple[list[int], list[int]]]:
@@ -138,7 +161,7 @@ def _position(layer: Mapping[str, Any], window: int, member: int) -> tuple[int, 
 
 def _row(layer: Mapping[str, Any], oy: int, ox: int, one: int) -> Iterator[Segment]:
     """Yield the segments of output position ``oy``, ``ox`` in lane pass ``one``."""
-    for source in _sources(layer):
+    for source in [] if layer.get("residual_pool") else _sources(layer):
         taps = list(product(range(source["kernel_height"]), range(source["kernel_width"])))
         for number, (ky, kx) in enumerate(taps):
             y = oy * source["stride"] - source["padding_top"] + ky

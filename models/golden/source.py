@@ -10,10 +10,32 @@ from .checks import check_int, check_signed
 from .conv import lower, output_size, weight_matrix
 from .errors import NetworkError
 
-__all__ = ["IMAGE", "SOURCES", "Source", "check_sources"]
+__all__ = ["IMAGE", "SOURCES", "MapReader", "Source", "check_sources"]
 
 IMAGE = "image"  # name of the network's input
 SOURCES = 2      # most inputs of a layer
+
+
+@dataclass(frozen=True)
+class MapReader:
+    """What a layer takes a map for.
+
+    Parameters
+    ----------
+    input : str
+        Name of the layer that is read, or ``"image"``.
+    inputs : tuple of int
+        Channels, height and width.
+    bits : int
+        Of integers; 0 for spikes.
+    signed : bool
+        Whether the integers are two's complement.
+    """
+
+    input: str
+    inputs: tuple[int, int, int]
+    bits: int = 0
+    signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

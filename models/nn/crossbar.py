@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...rtl.config import CrossbarConfig
 from ..golden.conductance import Device, Image, make_images
-from .quantization import fake_quantize
+from .rounding import fake_quantize
 
 __all__ = ["CrossbarLinear", "read_tile"]
 

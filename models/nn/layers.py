@@ -11,9 +11,11 @@ from torch.nn import functional
 
 from ..golden.layer import IMAGE, PIXEL_BITS
 from ..golden.plif import LIF
+from .fixed_layers import FixedConfig, FixedLayer
 from .neuron import LIFNeuron
 
-__all__ = ["LayerConfig", "SourceConfig", "SpikingLayer", "SpikingNetwork"]
+__all__ = ["AnyConfig", "LayerConfig", "SourceConfig", "SpikingLayer", "SpikingNetwork",
+           "build_layer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,13 @@ class SourceConfig:
     padding: tuple[int, int] = (1, 1)   # above and below, left and right
     mean_pool: int = 1                  # side of the average pooling before, a power of two
     identity: bool = False              # spikes enter the current as they are, kernel unused
+    shared: bool = False                # has the weights of the source before
+    frames: bool = False                # an image is spikes, another one at each timestep
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the input is pixels, the same at each timestep."""
+        return self.input == IMAGE and not self.frames
 
     @property
     def covers_map(self) -> bool:
@@ -40,7 +49,7 @@ class SourceConfig:
     def exponent(self) -> int:
         """Power of two by which integer inputs are larger than floating-point ones."""
         pooled = 2 * (self.mean_pool.bit_length() - 1)
-        return pooled + PIXEL_BITS * (self.input == IMAGE)
+        return pooled + PIXEL_BITS * self.pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +67,13 @@ class LayerConfig:
     residual: str | None = None  # layer whose kept residual adds to the current
     keep_residual: bool = False  # whether the current is kept
     drop_single: bool = False    # whether neurons that fire once only are silenced
+    silent: bool = False         # whether no neuron fires, since only the residual is of use
+    fixed_point: int | None = None  # scales are powers of two, residuals multiples of 2**-this
 
     @property
     def encoder(self) -> bool:
         """Whether the input is pixels, the same at each timestep."""
-        return self.sources[0].input == IMAGE
+        return self.sources[0].pixels
 
     @property
     def carries_residual(self) -> bool:
@@ -70,9 +81,15 @@ class LayerConfig:
         return self.keep_residual or self.residual is not None
 
     @property
+    def has_identity(self) -> bool:
+        """Whether spikes enter the current as they are."""
+        return any(source.identity for source in self.sources)
+
+    @property
     def trained(self) -> tuple[SourceConfig, ...]:
         """Sources with weights."""
-        return tuple(source for source in self.sources if not source.identity)
+        return tuple(source for source in self.sources
+                     if not source.identity and not source.shared)
 
 
 class SpikingLayer(nn.Module):
@@ -112,12 +129,13 @@ class SpikingLayer(nn.Module):
             With ``H = W = 1`` for the readout.
         """
         weights, bias = self.synapse()
-        pending, total, shortcuts = iter(weights), None, []
+        pending, weight, total, shortcuts = iter(weights), None, None, []
         for source, x in zip(self.config.sources, inputs, strict=True):
             if source.identity:
                 shortcuts.append(x)
                 continue
-            y = _convolve(source, x.flatten(0, 1), next(pending), bias)
+            weight = weight if source.shared else next(pending)
+            y = _convolve(source, x.flatten(0, 1), cast(Tensor, weight), bias)
             total, bias = (y if total is None else total + y), None
         total = cast(Tensor, total)
         if self.norm is not None:
@@ -146,6 +164,8 @@ class SpikingLayer(nn.Module):
 
     def spikes(self, currents: Tensor) -> Tensor:
         """Fire the neurons, without pooling."""
+        if self.config.silent:
+            return torch.zeros_like(currents)
         return self.neuron(currents) if self.neuron else currents
 
     def stored(self, spikes: Tensor) -> Tensor:
@@ -159,30 +179,35 @@ class SpikingLayer(nn.Module):
 
 
 class SpikingNetwork(nn.Module):
-    """Graph of spiking layers on images that stay for all timesteps.
+    """Graph of spiking layers on images that stay for all timesteps, or on spikes.
 
     Parameters
     ----------
-    layers : sequence of SpikingLayer
+    layers : sequence of SpikingLayer or FixedLayer
         In the order in which they are computed; the last is the readout.
     timesteps : int
         ``T``.
     """
 
-    def __init__(self, layers: Sequence[SpikingLayer], timesteps: int):
+    def __init__(self, layers: Sequence[SpikingLayer | FixedLayer], timesteps: int):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.timesteps = timesteps
 
-    def __iter__(self) -> Iterator[SpikingLayer]:
+    def __iter__(self) -> Iterator[SpikingLayer | FixedLayer]:
         """Iterate over the layers."""
         for layer in self.layers:
-            yield cast(SpikingLayer, layer)
+            yield cast(SpikingLayer | FixedLayer, layer)
+
+    @property
+    def trained(self) -> dict[str, SpikingLayer]:
+        """The layers with weights, by name."""
+        return {layer.config.name: layer for layer in self if isinstance(layer, SpikingLayer)}
 
     @property
     def weights(self) -> list[nn.Parameter]:
         """Weights of all layers, in order."""
-        return [weight for layer in self for weight in layer.weights]
+        return [weight for layer in self.trained.values() for weight in layer.weights]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, the mean of the readout over the timesteps.
@@ -190,7 +215,7 @@ class SpikingNetwork(nn.Module):
         Parameters
         ----------
         images : Tensor[B, H, W] or Tensor[B, C, H, W]
-            Floating point, pixels in units of 1/256.
+            Floating point, pixels in units of 1/256; or spikes, Tensor[B, T, C, H, W].
 
         Returns
         -------
@@ -200,22 +225,34 @@ class SpikingNetwork(nn.Module):
 
     def trace(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the stored spikes of each layer, Tensor[T, B, N, H, W] by name, and logits."""
-        maps = {IMAGE: (images if images.ndim == 4 else images[:, None])[None]}
-        kept: dict[str, Tensor] = {}
-        x = maps[IMAGE]
+        frames = images.transpose(0, 1) if images.ndim == 5 else (
+            images if images.ndim == 4 else images[:, None])[None]
+        maps, kept, x = {IMAGE: frames}, {}, frames
         for layer in self:
-            config = layer.config
-            residual = kept[config.residual] if config.residual else None
-            currents = layer.currents([maps[source.input] for source in config.sources], residual)
-            if config.encoder:
-                currents = currents.expand(self.timesteps, -1, -1, -1, -1)
-            if config.keep_residual:
-                kept[config.name] = currents
+            if isinstance(layer, FixedLayer):
+                currents = layer.currents(maps, kept)
+            else:
+                sources, residual = layer.config.sources, layer.config.residual
+                currents = layer.currents([maps[source.input] for source in sources],
+                                          kept[residual] if residual else None)
+                if layer.config.encoder:
+                    currents = currents.expand(self.timesteps, -1, -1, -1, -1)
+            if layer.config.keep_residual:
+                kept[layer.config.name] = currents
             x = layer.spikes(currents)
-            if layer.neuron:
-                maps[config.name] = x = layer.stored(x)
+            if layer.config.lif:
+                maps[layer.config.name] = x = layer.stored(x)
         maps.pop(IMAGE)
         return maps, x.mean(0).flatten(1)
+
+
+AnyConfig = LayerConfig | FixedConfig
+
+
+def build_layer(config: AnyConfig, trained: type[SpikingLayer] = SpikingLayer
+                ) -> SpikingLayer | FixedLayer:
+    """Return a layer of that shape: of the given type if it is trained."""
+    return trained(config) if isinstance(config, LayerConfig) else config.layer()
 
 
 def _initial(outputs: int, source: SourceConfig) -> nn.Parameter:

@@ -26,7 +26,7 @@ class _Fire(torch.autograd.Function):
     """All timesteps of the neuron; the reset is held constant in the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, currents: Tensor, lif: LIF) -> Tensor:
+    def forward(ctx: Any, currents: Tensor, lif: LIF, threshold: float) -> Tensor:
         keep, gain = _factors(lif)
         membrane = torch.zeros_like(currents[0])  # dense, also where all timesteps are one
         strides = (membrane.numel(), *membrane.stride())
@@ -34,28 +34,30 @@ class _Fire(torch.autograd.Function):
         spikes = torch.empty_like(charged)
         for t, current in enumerate(currents):
             torch.add(membrane.mul_(keep), current, alpha=gain, out=charged[t])
-            torch.ge(charged[t], 1, out=spikes[t])
+            torch.ge(charged[t], threshold, out=spikes[t])
             if lif.reset == "hard":
                 torch.addcmul(charged[t], charged[t], spikes[t], value=-1, out=membrane)
             else:
-                torch.sub(charged[t], spikes[t], out=membrane)
+                torch.sub(charged[t], spikes[t], alpha=threshold, out=membrane)
         ctx.save_for_backward(charged)
-        ctx.lif = lif
+        ctx.lif, ctx.threshold = lif, threshold
         return spikes
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         (charged,) = ctx.saved_tensors
         keep, gain = _factors(ctx.lif)
+        threshold = ctx.threshold
         out = torch.empty_like(charged)
         later = torch.zeros_like(charged[0])
         for t in reversed(range(len(charged))):
             if ctx.lif.reset == "hard":
-                later.mul_(charged[t] < 1)
-            later.addcmul_(triangle(charged[t] - 1), grads[0][t])
+                later.mul_(charged[t] < threshold)
+            slope = triangle((charged[t] - threshold).div_(threshold))
+            later.addcmul_(slope, grads[0][t], value=1 / threshold)
             torch.mul(later, gain, out=out[t])
             later.mul_(keep)
-        return out, None
+        return out, None, None
 
 
 def _factors(lif: LIF) -> tuple[float, float]:
@@ -64,17 +66,20 @@ def _factors(lif: LIF) -> tuple[float, float]:
 
 
 class LIFNeuron(nn.Module):
-    """Leaky integrate-and-fire neurons with threshold 1; see `golden.plif` for the equations.
+    """Leaky integrate-and-fire neurons; see `golden.plif` for the equations.
 
     Parameters
     ----------
     lif : LIF
         Decay, gain and reset.
+    threshold : float
+        At which they fire.
     """
 
-    def __init__(self, lif: LIF):
+    def __init__(self, lif: LIF, threshold: float = 1.0):
         super().__init__()
         self.lif = lif
+        self.threshold = threshold
 
     def forward(self, currents: Tensor) -> Tensor:
         """Fire over all timesteps.
@@ -89,4 +94,4 @@ class LIFNeuron(nn.Module):
         Tensor[T, ...]
             0 or 1, of the input's type.
         """
-        return _Fire.apply(currents, self.lif)  # type: ignore[no-any-return]
+        return _Fire.apply(currents, self.lif, self.threshold)  # type: ignore[no-any-return]

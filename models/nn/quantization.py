@@ -5,7 +5,8 @@ A weight is an integer times the scale of its output channel. The scale is a pow
 ``2**-e``; a threshold of 1 is then ``2**e`` in integers, and a shortcut of spikes has the weight
 ``2**e`` too. The readout has one exponent for all classes, so that its logits compare. Layers
 whose currents are residuals are requantized to the residuals' unit, and their scales are the
-multiples of it that a 16-bit multiplier and a shift give. Pixels are in units of 1/256.
+multiples of it that a 16-bit multiplier and a shift give; with ``fixed_point`` they are powers
+of two as elsewhere, and residuals outside their range are an error. Pixels are in units of 1/256.
 """
 
 from typing import cast
@@ -17,58 +18,19 @@ from ..golden.layer import PIXEL_BITS, IntegerLayer, Source
 from ..golden.network import IntegerNetwork
 from ..golden.requantize import MULTIPLIER_BITS, SHIFT_LIMIT
 from ..golden.residual_add import RESIDUAL_LIMITS
+from .fixed_layers import FixedLayer
 from .layers import LayerConfig, SpikingLayer, SpikingNetwork
+from .rounding import RoundHalfUp, fake_quantize
 
-__all__ = ["RESIDUAL_EXPONENT", "FakeQuantizedLayer", "fake_quantize", "fold", "fold_network",
-           "integer_network"]
+__all__ = ["RESIDUAL_EXPONENT", "FakeQuantizedLayer", "ResidualOverflowError", "fold",
+           "fold_network", "integer_network"]
 
 RESIDUAL_EXPONENT = 10  # residuals are multiples of 2**-10, up to 32
 _MAX_EXPONENT = 10      # of a channel whose weights are all small or pruned
 
 
-class _Round(torch.autograd.Function):
-    """Rounding to the nearest integer, ties to even; the gradient passes unchanged."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        return x.round()
-
-    @staticmethod
-    def backward(ctx, *grads: Tensor) -> Tensor:
-        return grads[0]
-
-
-class _RoundHalfUp(torch.autograd.Function):
-    """Rounding to the nearest integer, ties upwards; the gradient passes unchanged."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        return (x + 0.5).floor_()
-
-    @staticmethod
-    def backward(ctx, *grads: Tensor) -> Tensor:
-        return grads[0]
-
-
-def fake_quantize(x: Tensor, scale: Tensor, limit: int) -> Tensor:
-    """Round to multiples of a scale, at most ``limit`` of them, with a gradient.
-
-    Parameters
-    ----------
-    x : Tensor[N, ...]
-        Floating point.
-    scale : Tensor[N]
-        Of each channel, of the same type.
-    limit : int
-        Largest magnitude of the integer.
-
-    Returns
-    -------
-    Tensor[N, ...]
-        Of the input's type.
-    """
-    scale = scale.view(-1, *[1] * (x.ndim - 1))
-    return _Round.apply(x / scale).clamp(-limit, limit) * scale
+class ResidualOverflowError(ArithmeticError):
+    """A residual that 16 bits do not hold; names the layer, the value and the limit."""
 
 
 def fold(layer: SpikingLayer) -> tuple[list[Tensor], Tensor]:
@@ -110,14 +72,25 @@ class FakeQuantizedLayer(SpikingLayer):
         if len({source.exponent for source in config.sources}) > 1:
             raise ValueError(f"{config.name}: sources must all be images, or all have the same "
                              f"mean_pool")
-        if config.carries_residual and len(config.trained) < len(config.sources):
+        if config.carries_residual and config.has_identity:
             raise ValueError(f"{config.name}: a layer with residuals must have no identity source")
         zeros = torch.zeros(config.outputs, dtype=torch.int64)
-        if config.carries_residual:
+        if self.multiplied:
             self.register_buffer("multiplier", zeros)
             self.register_buffer("shift", zeros.clone())
         else:
             self.register_buffer("exponent", zeros)
+
+    @property
+    def multiplied(self) -> bool:
+        """Whether a multiplier of its own brings each channel to the residuals' unit."""
+        return self.config.carries_residual and self.config.fixed_point is None
+
+    @property
+    def residual_exponent(self) -> int:
+        """Residuals are multiples of two to the minus this."""
+        fixed = self.config.fixed_point
+        return RESIDUAL_EXPONENT if fixed is None else fixed
 
     @property
     def weight_limit(self) -> int:
@@ -142,7 +115,7 @@ class FakeQuantizedLayer(SpikingLayer):
     @property
     def scale(self) -> Tensor:
         """Value of an integer weight of 1, Tensor[N]."""
-        if not self.config.carries_residual:
+        if not self.multiplied:
             return torch.exp2(-self.exponent.to(self.bias.dtype))
         unit = torch.exp2(-(self.shift + RESIDUAL_EXPONENT).to(self.bias.dtype))
         return self.multiplier * unit
@@ -159,14 +132,17 @@ class FakeQuantizedLayer(SpikingLayer):
             weight.copy_(folded)
         self.bias.copy_(bias)
         largest = torch.stack([w.abs().flatten(1).amax(1) for w in weights]).amax(0)
-        if self.config.carries_residual:
+        if self.multiplied:
             self._choose_multipliers(largest)
             return
         if not self.config.lif:
             largest = largest.max().expand_as(largest)
         exponent = torch.log2(self.weight_limit / largest).floor()
+        if self.config.fixed_point is not None:  # the bias must not be cut
+            room = torch.log2(self.bias_limit / self.bias.abs()).floor()
+            exponent = torch.minimum(exponent, room - self.config.sources[0].exponent)
         highest = min(_MAX_EXPONENT, self.psum_bits - self.config.sources[0].exponent - 2)
-        if len(self.config.trained) < len(self.config.sources):
+        if self.config.has_identity:
             highest = min(highest, self.weight_bits - 2)  # 2**exponent is a weight
         self.exponent.copy_(exponent.clamp(0, highest).to(torch.int64))
 
@@ -190,10 +166,30 @@ class FakeQuantizedLayer(SpikingLayer):
         y = self.products(inputs)
         if not self.config.carries_residual:
             return y
-        y = _residual_range(_RoundHalfUp.apply(y * 2.0 ** RESIDUAL_EXPONENT))
+        one = 2.0 ** self.residual_exponent
+        y = self._residual_range(RoundHalfUp.apply(y * one))
         if residual is not None:
-            y = _residual_range(y + residual * 2.0 ** RESIDUAL_EXPONENT)
-        return y * 2.0 ** -RESIDUAL_EXPONENT
+            y = self._residual_range(y + residual * one)
+        return y / one
+
+    def _residual_range(self, x: Tensor) -> Tensor:
+        low, high = RESIDUAL_LIMITS
+        if self.config.fixed_point is not None:
+            wrong = x.detach()[(x < low) | (x > high)]
+            if wrong.numel():
+                raise ResidualOverflowError(f"{self.config.name}: residual must be in "
+                                            f"{low}..{high}, not {float(wrong[0]):.0f}")
+        return x.clamp(low, high)
+
+    @property
+    def factors(self) -> tuple[Tensor, Tensor] | None:
+        """Multiplier and shift of the requantization; None if there is none."""
+        if not self.config.carries_residual:
+            return None
+        if self.multiplied:
+            return self.multiplier, self.shift
+        up = self.residual_exponent - self.exponent
+        return torch.ones_like(up) << up.clamp(min=0), (-up).clamp(min=0)
 
     def integer_layer(self) -> IntegerLayer:
         """Return the layer in integers."""
@@ -204,10 +200,15 @@ class FakeQuantizedLayer(SpikingLayer):
             threshold = (1 / self.unit).round().to(torch.int64)
         config, pending = self.config, iter(double)
         if config.carries_residual:
-            threshold = torch.full_like(bias, 1 << RESIDUAL_EXPONENT)
-        sources = []
+            threshold = torch.full_like(bias, 1 << self.residual_exponent)
+        if config.silent:
+            threshold = torch.full_like(bias, RESIDUAL_LIMITS[1])  # no membrane gets there
+        sources, weight = [], bias
         for source in config.sources:
-            weight = (1 << self.exponent).view(-1, 1, 1, 1) if source.identity else next(pending)
+            if source.identity:
+                weight = (1 << self.exponent).view(-1, 1, 1, 1)
+            elif not source.shared:
+                weight = next(pending)
             sources.append(Source(
                 input=source.input, weight=weight, height=source.height, width=source.width,
                 stride=source.stride, padding=(0, 0) if source.identity else source.padding,
@@ -215,7 +216,7 @@ class FakeQuantizedLayer(SpikingLayer):
         return IntegerLayer(
             name=config.name, sources=tuple(sources), bias=bias, lif=config.lif,
             threshold=threshold if config.lif else None,
-            requantize=(self.multiplier, self.shift) if config.carries_residual else None,
+            requantize=self.factors,
             residual=config.residual, keep_residual=config.keep_residual, pool=config.pool,
             drop_single=config.drop_single, output="spikes" if config.lif else "readout",
             weight_bits=self.weight_bits, input_bits=PIXEL_BITS * config.encoder)
@@ -226,14 +227,13 @@ def _integers(x: Tensor, scale: Tensor, limit: int) -> Tensor:
     return (x / scale.view(shape)).round().clamp(-limit, limit).to(torch.int64).contiguous()
 
 
-def _residual_range(x: Tensor) -> Tensor:
-    return x.clamp(*RESIDUAL_LIMITS)
-
-
 def fold_network(network: SpikingNetwork, weight_bits: int = 8) -> SpikingNetwork:
     """Return the fake-quantized network of a trained one."""
     layers = []
     for layer in network:
+        if isinstance(layer, FixedLayer):
+            layers.append(layer)
+            continue
         quantized = FakeQuantizedLayer(layer.config, weight_bits)
         quantized.initialize(*fold(layer))
         layers.append(quantized)
@@ -253,10 +253,11 @@ def integer_network(name: str, network: SpikingNetwork) -> IntegerNetwork:
     """
     layers = []
     for layer in network:
-        if not isinstance(layer, FakeQuantizedLayer):
+        if not isinstance(layer, FakeQuantizedLayer | FixedLayer):
             raise TypeError(f"{layer.config.name} must be a FakeQuantizedLayer, "
                             f"not {type(layer).__name__}")
         layers.append(layer.integer_layer())
-    first = next(iter(network)).config.sources[0]
+    first = next(iter(network.trained.values())).config.sources[0]
     return IntegerNetwork(name=name, timesteps=network.timesteps, layers=tuple(layers),
-                          input_shape=(first.inputs, first.height, first.width))
+                          input_shape=(first.inputs, first.height, first.width),
+                          input_bits=PIXEL_BITS * first.pixels)

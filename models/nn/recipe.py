@@ -19,7 +19,7 @@ from ..data.labelled import LabelledImages
 from ..golden import network_file
 from ..golden.errors import NetworkFileError
 from ..golden.network import IntegerNetwork
-from .layers import LayerConfig, SpikingLayer, SpikingNetwork
+from .layers import AnyConfig, SpikingNetwork, build_layer
 from .pruning import MagnitudePruner, PruningSchedule
 from .quantization import FakeQuantizedLayer, fold_network, integer_network
 from .training import TrainingConfig, accuracy, repeatable, train
@@ -50,7 +50,7 @@ class Recipe:
     ----------
     name : str
         Of the network and its file.
-    layers : tuple of LayerConfig
+    layers : tuple of LayerConfig or FixedConfig
         In order.
     timesteps : int
         ``T``.
@@ -62,20 +62,23 @@ class Recipe:
         Returns the test split.
     base : Recipe or None
         Network of the same weights that the training starts from; pruned weights stay zero.
+    file : Path or None
+        Weight file of another training; the committed one if None.
     """
 
     name: str
-    layers: tuple[LayerConfig, ...]
+    layers: tuple[AnyConfig, ...]
     timesteps: int
     plan: TrainingPlan
     load_training: Callable[[], tuple[LabelledImages, LabelledImages]]
     load_test: Callable[[], LabelledImages]
     base: "Recipe | None" = None
+    file: Path | None = None
 
     @property
     def weights(self) -> Path:
-        """The committed weight file."""
-        return _WEIGHTS / f"{self.name}.npz"
+        """The weight file."""
+        return self.file or _WEIGHTS / f"{self.name}.npz"
 
     def load(self) -> IntegerNetwork:
         """Load the integer network.
@@ -95,7 +98,7 @@ class Recipe:
         NetworkFileError
             If the weight file is missing or corrupt.
         """
-        layers = [SpikingLayer(layer) for layer in self.layers]
+        layers = [build_layer(layer) for layer in self.layers]
         return _load_state(self.weights, "float", SpikingNetwork(layers, self.timesteps))
 
     def load_fake_quantized(self) -> SpikingNetwork:
@@ -106,7 +109,7 @@ class Recipe:
         NetworkFileError
             If the weight file is missing or corrupt.
         """
-        layers = [FakeQuantizedLayer(layer) for layer in self.layers]
+        layers = [build_layer(layer, FakeQuantizedLayer) for layer in self.layers]
         return _load_state(self.weights, "fake", SpikingNetwork(layers, self.timesteps))
 
     def accuracy_float(self, images: Tensor, labels: Tensor) -> float:
@@ -154,7 +157,7 @@ def train_network(recipe: Recipe, images: Tensor, labels: Tensor,
     """
     plan = plan or recipe.plan
     with repeatable(plan.seed) as generator:
-        floating = SpikingNetwork([SpikingLayer(x) for x in recipe.layers], recipe.timesteps)
+        floating = SpikingNetwork([*map(build_layer, recipe.layers)], recipe.timesteps)
         if recipe.base is None:
             steps = plan.floating.steps(len(images))
             schedule = PruningSchedule(

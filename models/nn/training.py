@@ -14,7 +14,8 @@ from torch.utils import deterministic
 
 from .pruning import MagnitudePruner
 
-__all__ = ["Augmentation", "TrainingConfig", "accuracy", "augment", "repeatable", "train"]
+__all__ = ["STILL", "Augmentation", "TrainingConfig", "accuracy", "augment", "operand",
+           "repeatable", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,9 @@ class Augmentation:
     shear: float = 0.1
     shift: float = 2.0     # pixels
     flip: bool = False     # left and right, half of the images
+
+
+STILL = Augmentation(degrees=0, scale=0, shear=0, shift=0)  # images as they are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +118,19 @@ def augment(images: Tensor, config: Augmentation, generator: torch.Generator) ->
     return y[:, 0].round().clamp(0, 255).to(torch.uint8)
 
 
+def operand(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return images as a network reads them.
+
+    Parameters
+    ----------
+    images : Tensor[B, H, W], Tensor[B, C, H, W] or Tensor[B, T, C, H, W]
+        uint8: pixels, which become multiples of 1/256; with timesteps spikes, 0 or 1.
+    dtype : torch.dtype
+        Of the result.
+    """
+    return images.to(dtype) if images.ndim == 5 else images.to(dtype) / 256
+
+
 def train(network: nn.Module, images: Tensor, labels: Tensor, config: TrainingConfig,
           generator: torch.Generator, pruner: MagnitudePruner | None = None,
           report: Callable[[int, int, float], None] = lambda *_: None) -> None:
@@ -122,8 +139,8 @@ def train(network: nn.Module, images: Tensor, labels: Tensor, config: TrainingCo
     Parameters
     ----------
     network : Module
-        From Tensor[B, H, W] in units of 1/256 to logits.
-    images : Tensor[B, H, W]
+        From images, see `operand`, to logits.
+    images : Tensor[B, ...]
         uint8.
     labels : Tensor[B]
         int64.
@@ -143,8 +160,10 @@ def train(network: nn.Module, images: Tensor, labels: Tensor, config: TrainingCo
         for chosen in order.split(config.batch)[:steps // config.epochs]:
             for group in optimizer.param_groups:
                 group["lr"] = config.rate_at(step, steps)
-            x = augment(images[chosen], config.augmentation, generator)
-            loss = functional.cross_entropy(network(x.to(torch.float32) / 256), labels[chosen],
+            x = images[chosen]
+            if config.augmentation != STILL:
+                x = augment(x, config.augmentation, generator)
+            loss = functional.cross_entropy(network(operand(x)), labels[chosen],
                                             label_smoothing=config.smoothing)
             optimizer.zero_grad()
             loss.backward()
@@ -162,5 +181,5 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor, batch: int = 20
     dtype = next(network.parameters()).dtype
     right = 0
     for x, y in zip(images.split(batch), labels.split(batch), strict=True):
-        right += int((network(x.to(dtype) / 256).argmax(1) == y).sum())
+        right += int((network(operand(x, dtype)).argmax(1) == y).sum())
     return right / len(images)

@@ -8,13 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .training import Augmentation, TrainingConfig, augment
+from .training import STILL, TrainingConfig, augment
 from .ttfs_network import FirstSpikeNetwork
 
-__all__ = ["STILL", "FirstSpikeTraining", "train_first_spike"]
-
-
-STILL = Augmentation(degrees=0, scale=0, shear=0, shift=0)  # images as they are
+__all__ = ["FirstSpikeTraining", "train_first_spike"]
 
 
 @dataclass(frozen=True, kw_only=True)

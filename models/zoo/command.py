@@ -16,7 +16,7 @@ from torch import Tensor
 from ..data.labelled import DataError, LabelledImages
 from ..golden.errors import NetworkFileError
 from ..golden.network import IntegerNetwork
-from ..nn.layers import SpikingLayer, SpikingNetwork
+from ..nn.layers import LayerConfig, SpikingNetwork, build_layer
 from ..nn.quantization import integer_network
 from ..nn.recipe import Recipe, train_network
 from ..nn.training import accuracy, repeatable
@@ -99,9 +99,9 @@ def summary(recipe: Recipe, splits: dict[str, LabelledImages], floating: Spiking
             lambda _, model, data=data: accuracy(model, data.images, data.labels))
         row(f"integer accuracy, {split}", lambda network, _, data=data: float(
             (network.predict(data.images) == data.labels).double().mean()))
-    for index, layer in enumerate(columns[-1][1].layers):
+    for index, layer in enumerate(columns[-1][1].products):
         row(f"weight sparsity, {layer.name}",
-            lambda network, _, i=index: network.layers[i].sparsity)
+            lambda network, _, i=index: network.products[i].sparsity)
     row("weight sparsity, overall", lambda network, _: network.sparsity)
     ratios = [silent_ratio(network, splits["test"].images[:100]) for _, network, _ in columns]
     for layer in ratios[0]:
@@ -113,8 +113,9 @@ def _masked(recipe: Recipe, base: Recipe) -> tuple[IntegerNetwork, SpikingNetwor
     """Return the base with the layers of the network tuned from it: weights not yet tuned."""
     network = base.load()
     layers = tuple(replace(layer, drop_single=config.drop_single)
-                   for layer, config in zip(network.layers, recipe.layers, strict=True))
-    floating = SpikingNetwork([SpikingLayer(layer) for layer in recipe.layers], recipe.timesteps)
+                   for layer, config in zip(network.layers, recipe.layers, strict=True)
+                   if isinstance(config, LayerConfig))
+    floating = SpikingNetwork([*map(build_layer, recipe.layers)], recipe.timesteps)
     floating.load_state_dict(base.load_float().state_dict())
     return replace(network, layers=layers), floating
 

@@ -31,7 +31,7 @@ def fine_tuning(base: Recipe) -> Recipe:
     training makes up for them.
     """
     layers = tuple(replace(layer, drop_single=layer.lif is not None and not layer.encoder)
-                   for layer in base.layers)
+                   for layer in base.layers if isinstance(layer, LayerConfig))
     return replace(base, name=f"{base.name}_ft", layers=layers, base=base,
                    plan=plan(2, base.plan.floating.augmentation, rate=1e-3))
 

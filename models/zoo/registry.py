@@ -7,11 +7,12 @@ from . import (
     ms_resnet_fashion,
     resnet_fashion,
     resnet_fashion_ft,
+    statten,
     vgg_fashion,
     vgg_fashion_ft,
 )
 
-__all__ = ["NETWORKS", "UnknownNetworkError", "get"]
+__all__ = ["NETWORKS", "TRANSFORMERS", "UnknownNetworkError", "get"]
 
 
 class UnknownNetworkError(KeyError):
@@ -23,7 +24,8 @@ class UnknownNetworkError(KeyError):
 
 NETWORKS: dict[str, Recipe] = {module.RECIPE.name: module.RECIPE for module in (
     dual_sparse_cnn, vgg_fashion, vgg_fashion_ft, resnet_fashion, resnet_fashion_ft,
-    ms_resnet_fashion)}
+    ms_resnet_fashion)}  # pruned
+TRANSFORMERS = statten.NETWORKS
 
 
 def get(name: str) -> Recipe:
@@ -34,7 +36,8 @@ def get(name: str) -> Recipe:
     UnknownNetworkError
         If there is none.
     """
-    if name not in NETWORKS:
-        raise UnknownNetworkError(f"network must be one of {', '.join(sorted(NETWORKS))}, "
+    known = NETWORKS | TRANSFORMERS
+    if name not in known:
+        raise UnknownNetworkError(f"network must be one of {', '.join(sorted(known))}, "
                                   f"not {name!r}")
-    return NETWORKS[name]
+    return known[name]

@@ -34,10 +34,10 @@ from rich.table import Table
 from ..data import digits, fashion, wave
 from ..data.labelled import DataError, LabelledImages
 from ..golden.errors import NetworkFileError
-from ..nn.training import TrainingConfig
+from ..nn.training import STILL, TrainingConfig
 from ..nn.ttfs_network import FirstSpikeShape
 from ..nn.ttfs_recipe import FirstSpikeRecipe, Measurement, measure
-from ..nn.ttfs_training import STILL, FirstSpikeTraining
+from ..nn.ttfs_training import FirstSpikeTraining
 from .registry import UnknownNetworkError
 
 __all__ = ["MEASURED", "NETWORKS", "app", "get", "summary"]

@@ -2,6 +2,7 @@
 """Hardware parameters and their checks: pure data, imports neither amaranth nor torch."""
 
 from .accelerator import MEMORIES, AcceleratorConfig, beat_slot_bits
+from .attention import ATTENTION_ORDERS, AttentionConfig
 from .base import Config
 from .checks import ConfigError
 from .element import LOOKUP_PES, PES, ArrayConfig, ElementConfig
@@ -11,7 +12,8 @@ from .link import LinkConfig
 from .ttfs import TTFS_KERNELS, TTFSConfig
 from .vit import VitConfig, VitCoreConfig
 
-__all__ = ["ENCODINGS", "INNER_JOINS", "LOOKUP_PES", "MEMORIES", "NOISE_STATE_BITS", "PES",
-           "TTFS_KERNELS", "AcceleratorConfig", "AnalogTiming", "ArrayConfig", "Config",
-           "ConfigError", "CrossbarConfig", "ElementConfig", "FTPConfig", "LinkConfig",
-           "TTFSConfig", "VitConfig", "VitCoreConfig", "beat_slot_bits"]
+__all__ = ["ATTENTION_ORDERS", "ENCODINGS", "INNER_JOINS", "LOOKUP_PES", "MEMORIES",
+           "NOISE_STATE_BITS", "PES", "TTFS_KERNELS", "AcceleratorConfig", "AnalogTiming",
+           "ArrayConfig", "AttentionConfig", "Config", "ConfigError", "CrossbarConfig",
+           "ElementConfig", "FTPConfig", "LinkConfig", "TTFSConfig", "VitConfig", "VitCoreConfig",
+           "beat_slot_bits"]

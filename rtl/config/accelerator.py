@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .attention import AttentionConfig
 from .base import Config
 from .checks import ConfigError, check_limits, check_name, check_powers_of_two
 from .element import ElementConfig
@@ -30,7 +31,8 @@ class AcceleratorConfig(ElementConfig):
     """Parameters of the whole accelerator: the datapath, its memory and its buffers.
 
     With ``crossbar`` it has crossbar macros beside its elements, and each layer is computed by
-    the ones or the others.
+    the ones or the others. With ``attention`` it has a unit for spikes times spikes, and one that
+    pools residuals.
 
     Raises
     ------
@@ -38,7 +40,8 @@ class AcceleratorConfig(ElementConfig):
         A field is out of its range, or two fields do not fit each other.
     """
 
-    parts: ClassVar[dict[str, type[Config]]] = {"crossbar": CrossbarConfig}
+    parts: ClassVar[dict[str, type[Config]]] = {
+        "crossbar": CrossbarConfig, "attention": AttentionConfig}
 
     pe: str = "loas"               # one of PES
     rows_per_pe: int = 1           # r: rows that one element computes
@@ -51,6 +54,7 @@ class AcceleratorConfig(ElementConfig):
     max_columns: int = 1024        # output channels computed from one weight block
     requantize: int = 1            # 1: with multipliers for requantization and residuals
     crossbar: CrossbarConfig | None = None  # of the macros, if there are any
+    attention: AttentionConfig | None = None  # of the unit, if there is one
 
     def __post_init__(self) -> None:
         ElementConfig.__post_init__(self)
@@ -73,6 +77,7 @@ class AcceleratorConfig(ElementConfig):
                 raise ConfigError(f"beat_values * {name} must be at most memory_bits "
                                   f"({self.memory_bits}), not {self.beat_values * value}")
         self._check_crossbar()
+        self._check_attention()
 
     def _check_crossbar(self) -> None:
         """Raise `ConfigError` unless the macros fit what feeds them and what takes their sums."""
@@ -100,6 +105,28 @@ class AcceleratorConfig(ElementConfig):
         if most >= 1 << (self.psum_bits - 1):
             raise ConfigError(f"results of all tiles of the crossbar must fit psum_bits "
                               f"({self.psum_bits}), not be up to {most}")
+
+    def _check_attention(self) -> None:
+        """Raise `ConfigError` unless the unit fits what feeds it and what takes its results."""
+        attention = self.attention
+        if attention is None:
+            return
+        if not isinstance(attention, AttentionConfig):
+            raise ConfigError(f"attention must be a table of parameters, not {attention!r}")
+        if attention.adders % self.beat_values:
+            raise ConfigError(f"attention.adders must be a multiple of beat_values "
+                              f"({self.beat_values}), not {attention.adders}")
+        for name, limit in (("chunk_steps", "timesteps"), ("chunks", "timesteps"),
+                            ("rows", "tile_rows")):
+            if getattr(attention, name) > getattr(self, limit):
+                raise ConfigError(f"attention.{name} must be at most {limit} "
+                                  f"({getattr(self, limit)}), not {getattr(attention, name)}")
+        if attention.result_limit >= 1 << (self.psum_bits - 1):
+            raise ConfigError(f"attention.head_channels * attention.tokens * "
+                              f"attention.chunk_steps must fit psum_bits ({self.psum_bits}), "
+                              f"not be {attention.result_limit}")
+        if not self.requantize:
+            raise ConfigError("requantize must be 1 with attention, not 0")
 
     @property
     def mask_words(self) -> int:

@@ -11,16 +11,17 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from ..ftp.activity_counters import ActivityCounters, counters_layout
-from ..ftp.array_layouts import array_error_layout, array_result_layout, array_row_layout
+from ..ftp.array_layouts import array_error_layout, array_row_layout
 from ..ftp.layouts import index_range
 from ..ftp.tppe import Activity
+from ..pe.lookup_layouts import lookup_result_layout, rows_tile_layout
 from ..pe.row_expander import RowExpander
 from ..stream_queue import StreamQueue
 from .imc_engine import IMCEngine
 from .layouts import block_layout, cell_layout
 from .programmer import effort_layout
 
-__all__ = ["CrossbarArray", "rows_layout", "rows_result_layout"]
+__all__ = ["CrossbarArray"]
 
 _TILES = 4  # that are loaded, at work, or give their results
 
@@ -32,36 +33,6 @@ class _State(enum.Enum, shape=2):
     PROGRAM = 1
     SETTLE = 2   # the last cell is at work
     COMPUTE = 3
-
-
-def rows_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Return the least that a tile has.
-
-    Members
-    -------
-    rows : range(P + 1)
-        Rows in the tile, 1..P.
-    """
-    return data.StructLayout({"rows": range(config.tile_rows + 1)})
-
-
-def rows_result_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Return `array_result_layout` for such tiles.
-
-    Members
-    -------
-    psums : psums_layout(config)
-        One psum for each timestep.
-    row : range(P)
-        Row in the tile.
-    column_end : unsigned(1)
-        Last row of its column.
-    last : unsigned(1)
-        In the last column of the tile.
-    tile : rows_layout(config)
-        The tile, as it came in.
-    """
-    return array_result_layout(config, rows_layout(config))
 
 
 class CrossbarArray(wiring.Component):
@@ -99,11 +70,11 @@ class CrossbarArray(wiring.Component):
         Begin a layer; counts while not ``busy``.
     i_cells : In(stream.Signature(cell_layout(config.crossbar)))
         Cells of all blocks, one block after another.
-    i_tile : In(stream.Signature(rows_layout(config)))
+    i_tile : In(stream.Signature(rows_tile_layout(config)))
         Tiles of all blocks, each no later than its rows; with ``tile_shape`` in that.
     i_row : In(stream.Signature(array_row_layout(config)))
         Spike fibers, one for each row of each tile, from row 0 on.
-    o : Out(stream.Signature(rows_result_layout(config)))
+    o : Out(stream.Signature(lookup_result_layout(config)))
         Psums of each row and column; with ``tile_shape`` that is the tile in it.
     i_busy : In(1)
         Results are at work behind the array: it still counts as busy.
@@ -141,7 +112,7 @@ class CrossbarArray(wiring.Component):
     def __init__(self, config: AcceleratorConfig, tile_shape: data.StructLayout | None = None):
         assert config.crossbar is not None
         self.config, self.crossbar = config, config.crossbar
-        self.tile_shape = tile_shape or rows_layout(config)
+        self.tile_shape = tile_shape or rows_tile_layout(config)
         self.engine = IMCEngine(self.crossbar, planes=False)
         self.shared = self.engine.shared
         super().__init__({
@@ -150,7 +121,7 @@ class CrossbarArray(wiring.Component):
             "i_cells": In(stream.Signature(cell_layout(self.crossbar))),
             "i_tile": In(stream.Signature(self.tile_shape)),
             "i_row": In(stream.Signature(array_row_layout(config))),
-            "o": Out(stream.Signature(array_result_layout(config, self.tile_shape))),
+            "o": Out(stream.Signature(lookup_result_layout(config, self.tile_shape))),
             "i_busy": In(1),
             "busy": Out(1),
             "moving": Out(1),

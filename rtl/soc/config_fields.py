@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each field of the accelerator's configuration is, for those who read its registers."""
 
-from ..config import ENCODINGS, INNER_JOINS, MEMORIES, PES
+from ..config import ATTENTION_ORDERS, ENCODINGS, INNER_JOINS, MEMORIES, PES
 
 __all__ = ["FIELD_MEANINGS", "NAMED_VALUES"]
 
@@ -30,7 +30,7 @@ FIELD_MEANINGS = {
     "weight_buffer_beats": "Beats in the weight buffer",
     "max_columns": "Output channels computed from one weight block",
     "requantize": "1: with multipliers for requantization and residuals",
-    "crossbar": "1: with crossbars, which the registers from here on tell about",
+    "crossbar": "1: with crossbars, see the registers crossbar_*",
     "crossbar.rows": "Wordlines of a crossbar, R",
     "crossbar.columns": "Bitlines of a crossbar",
     "crossbar.cell_bits": "Bits that a cell stores, b",
@@ -52,7 +52,17 @@ FIELD_MEANINGS = {
     "crossbar.beat_values": "Lane words in one beat, V",
     "crossbar.neurons": "Membranes of an engine on its own",
     "crossbar.counter_bits": "Bits of the counters of programming",
+    "attention": "1: with attention and pooling of residuals; see the registers attention_*",
+    "attention.channels": "Channels of all heads, D",
+    "attention.head_channels": "Channels of the largest head, d",
+    "attention.adders": "Channels that are added at once, A",
+    "attention.tokens": "Most tokens, N",
+    "attention.chunk_steps": "Most timesteps that attend to one another, B",
+    "attention.chunks": "Most chunks of timesteps",
+    "attention.rows": "Most rows of a tile",
+    "attention.order": "Kind of the attention unit",
 }
 NAMED_VALUES = {  # of fields that are names: what 0, 1, ... stand for
     "inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES, "crossbar.encoding": ENCODINGS,
+    "attention.order": ATTENTION_ORDERS,
 }

@@ -60,19 +60,19 @@ def source_layout() -> data.StructLayout:
         Chunks of a pixel.
     taps_per_chunk : unsigned(8)
         Kernel taps that share a chunk of the fiber; 1 if a pixel has several chunks.
-    reserved : unsigned(8)
-        Zero.
+    heads : unsigned(8)
+        Attention: heads of queries, keys and values, which are the channels of a pixel.
     tap_positions : unsigned(16)
         Positions of a tap in a shared chunk, C or less.
-    reserved_2 : unsigned(16)
-        Zero.
+    head_channels : unsigned(16)
+        Attention: channels of a head.
     """
     return data.StructLayout({
         "address": 32, "pass_pitch": 32, "row_pitch": 32,
         "pixel_pitch": 16, "chunk_pitch": 16, "height": 16, "width": 16,
         "kernel_height": 8, "kernel_width": 8, "stride": 8, "padding_top": 8,
-        "padding_left": 8, "chunks": 8, "taps_per_chunk": 8, "reserved": 8,
-        "tap_positions": 16, "reserved_2": 16,
+        "padding_left": 8, "chunks": 8, "taps_per_chunk": 8, "heads": 8,
+        "tap_positions": 16, "head_channels": 16,
     })
 
 
@@ -192,7 +192,18 @@ def descriptor_layout() -> data.StructLayout:
         ENCODE: pixels of an image.
     channels : unsigned(16)
         ENCODE: integers of a pixel.
-    reserved_2 : unsigned(16)
+    attention : unsigned(1)
+        The attention unit computes the layer: all tiles are walked once more, before.
+    residual_pool : unsigned(1)
+        The layer pools the residuals that lie at the source's address, those of the pixels below
+        its kernel; the source's ``pass_pitch`` is the number of its pixels. No spikes are read.
+    pool_sum : unsigned(1)
+        To their sum, not the largest.
+    tile_bits : unsigned(3)
+        Logarithm of the positions in a tile of the layer that kept the residuals.
+    chunk_steps : unsigned(5)
+        Attention: timesteps that attend to one another.
+    reserved : unsigned(5)
         Zero.
     sources : data.ArrayLayout(source_layout(), 2)
         Spike maps that are read.
@@ -211,6 +222,7 @@ def descriptor_layout() -> data.StructLayout:
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
         "residual_in": 32, "residual_out": 32, "residual_words": 32, "out_image_pitch": 32,
         "input_address": 32, "input_image_pitch": 32, "input_words": 32, "pixels": 32,
-        "channels": 16, "reserved_2": 16,
+        "channels": 16, "attention": 1, "residual_pool": 1, "pool_sum": 1, "tile_bits": 3,
+        "chunk_steps": 5, "reserved": 5,
         "sources": data.ArrayLayout(source_layout(), SOURCES),
     })

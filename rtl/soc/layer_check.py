@@ -27,8 +27,12 @@ class LayerCheck(wiring.Component):
     None of the loops may be empty. There are one or two sources; taps share a chunk only where
     a pixel has one chunk, and they must fit it. All taps together must make as many chunks as
     the descriptor says, ``max_chunks`` at most. What depends on tiles, `TileWalker` checks.
+    Attention and pooling of residuals have one source and one pass, and no windows behind the
+    neurons; attention has one block. A window of residuals must reach into the map: it is larger
+    than what lies before the map.
 
-    Latency: 2 cycles, and for each source one for each tap of the kernel and of a chunk.
+    Latency: 2 cycles, and for each source one for each tap of the kernel and of a chunk; 1 cycle
+    where residuals are pooled.
     Throughput: one layer at a time. Back-pressure: none.
     Reset: synchronous; forgets the layer.
 
@@ -88,7 +92,9 @@ class LayerCheck(wiring.Component):
         ]
         with m.Switch(state):
             with m.Case(_State.FIELDS):
-                m.d.comb += self.illegal.eq(~self._fields_are_legal())
+                legal = self._fields_are_legal()
+                m.d.comb += [self.illegal.eq(~legal),
+                             self.legal.eq(legal & self.layer.residual_pool)]
                 m.d.sync += [state.eq(_State.REACH), index.eq(0), chunks.eq(0)]
                 m.d.sync += [shared.eq(0), reach.eq(0), x.eq(0), y.eq(0)]
             with m.Case(_State.REACH):
@@ -137,4 +143,14 @@ class LayerCheck(wiring.Component):
             of_source = Cat(*(field.any() for field in fields),
                             alone | (source.chunks == 1) & source.tap_positions.any()).all()
             legal.append(of_source | (index >= layer.source_count))
-        return Cat(*legal).all()
+        return Cat(*legal, self._engine_is_legal()).all()
+
+    def _engine_is_legal(self):
+        """Return whether attention or pooling of residuals, if asked for, is possible."""
+        layer, source = self.layer, self.layer.sources[0]
+        alone = ((layer.source_count == 1) & (layer.passes == 1) & (layer.pool == 1))
+        one_block = alone & (layer.blocks == 1)
+        reaches = Cat(source.height.any(), source.width.any(), layer.block_columns.any(),
+                      source.padding_top < source.kernel_height,
+                      source.padding_left < source.kernel_width).all()
+        return ((one_block | ~layer.attention) & ((alone & reaches) | ~layer.residual_pool))

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix engine: the array of elements and the crossbars, each with what loads its weights."""
+"""Matrix engine: elements, crossbars, attention, pooling: whatever gives a layer its psums."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect
 
+from ..attention.attention_array import AttentionArray
 from ..config import AcceleratorConfig
 from ..ftp.activity_counters import counters_layout
 from ..ftp.array_layouts import array_row_layout
@@ -18,17 +20,22 @@ from .descriptor import Operation, descriptor_layout
 from .memory_port import ReadClient
 from .neuron_stream import walked_result_layout
 from .program_rules import faults_layout
+from .residual_pool import ResidualPool
 from .tiles import walked_tile_layout
 from .weight_loader import WeightLoader
 
 __all__ = ["MatrixEngine"]
+
+_ELEMENTS = "elements"
+_OTHERS = ("crossbar", "attention", "residual_pool")  # flags of a layer that asks for them
 
 
 class MatrixEngine(wiring.Component):
     """Multiply the rows of a layer with its weights, in elements or, as it asks, in crossbars.
 
     Tiles and rows go to the ones or the others, which give the same results in the same order.
-    Without ``config.crossbar`` there are elements only.
+    So do those of a layer that asks for attention, and the tiles of one that pools residuals.
+    Without ``config.crossbar`` and ``config.attention`` there are elements only.
 
     The modules in the attribute ``shared`` are instantiated, not contained.
 
@@ -50,7 +57,7 @@ class MatrixEngine(wiring.Component):
     clear : In(1)
         Set the counters to zero.
     memory : Out(ReadClient(config))
-        Where the weights lie.
+        Where the weights lie, or the residuals.
     i_tile : In(stream.Signature(walked_tile_layout(config)))
         Tiles of all weight blocks.
     i_row : In(stream.Signature(array_row_layout(config)))
@@ -62,7 +69,7 @@ class MatrixEngine(wiring.Component):
     busy : Out(1)
         High while anything of the layer is to be done.
     computes : Out(1)
-        Elements or crossbars are busy.
+        Those that compute the layer are busy.
     moving : Out(1)
         Something moves in this cycle.
     faults : Out(faults_layout())
@@ -70,7 +77,7 @@ class MatrixEngine(wiring.Component):
     unsupported : Out(1)
         The layer asks for what is not built.
     counters : Out(counters_layout(config))
-        Performance counters of those that compute the layer.
+        Performance counters of those that compute the layer; zero where residuals are pooled.
     cell_failures : Out(32)
         Cells of crossbars that missed their target since reset; it wraps around.
     """
@@ -95,6 +102,7 @@ class MatrixEngine(wiring.Component):
         self.config = config
         tile = walked_tile_layout(config)
         self.array: Any = (LookupArray if config.looks_up else TPPEArray)(config, tile)
+        self.weights = WeightLoader(config)
         self.crossbars = CrossbarArray(config, tile) if config.crossbar else None
         self.shared = {**self.array.shared, **(self.crossbars.shared if self.crossbars else {})}
         super().__init__({
@@ -117,88 +125,141 @@ class MatrixEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.weight_loader = weights = WeightLoader(self.config)
-        m.submodules.array = array = self.array
-        connect(m, weights.o, array.i_weights if self.config.looks_up else array.i_column)
+        engines = [self._add_elements(m)]
+        if self.crossbars is not None:
+            engines.append(self._add_crossbars(m, self.crossbars))
+        if self.config.attention is not None:
+            engines += [self._add_attention(m), self._add_residual_pool(m)]
+        built = {engine.name for engine in engines}
+        chosen = {name: Signal(name=f"use_{name}") for name in (_ELEMENTS, *_OTHERS)}
+        others = Cat(chosen[name] for name in _OTHERS)
         m.d.comb += [
-            weights.layer.eq(self.layer),
-            array.clear.eq(self.clear),
-            self.faults.weight_buffer_overflow.eq(weights.error),
+            chosen[_ELEMENTS].eq(~others.any()),
+            *(chosen[name].eq(self.layer[name]) for name in _OTHERS),
         ]
-        weights_move = weights.o.valid & weights.o.ready
-        if self.crossbars is None:
-            self._use_elements(m, weights, array, weights_move)
-        else:
-            self._use_both(m, weights, array, self.crossbars, weights_move)
+        with m.If((self.layer.operation == Operation.LAYER)
+                  & Cat(chosen[name] for name in _OTHERS if name not in built).any()):
+            m.d.comb += self.unsupported.eq(1)
+        with m.Elif(self.weights.unsupported):
+            m.d.comb += self.unsupported.eq(1)
+        self._connect(m, [(chosen[engine.name], engine) for engine in engines])
         return m
 
-    def _use_elements(self, m: Module, weights, array, weights_move) -> None:
-        """Connect the elements, which compute every layer."""
-        asked = (self.layer.operation == Operation.LAYER) & self.layer.crossbar
-        connect(m, weights.memory, flipped(self.memory))
-        for name in ("i_tile", "i_row", "o"):
-            connect(m, flipped(getattr(self, name)), getattr(array, name))
-        m.d.comb += [
-            weights.start.eq(self.start),
-            array.i_busy.eq(self.i_busy),
-            self.busy.eq(weights.busy | array.busy),
-            self.computes.eq(array.busy),
-            self.moving.eq(weights_move | (self.o.valid & self.o.ready)),
-            self.unsupported.eq(weights.unsupported | asked),
-            self.counters.eq(array.counters),
-            *(self.faults[name].eq(array.error[name]) for name, _ in array.error.shape()),
-        ]
+    def _add_elements(self, m: Module) -> "_Engine":
+        """Add the elements, which compute all layers that name no others."""
+        m.submodules.weight_loader = weights = self.weights
+        m.submodules.array = array = self.array
+        connect(m, weights.o, array.i_weights if self.config.looks_up else array.i_column)
+        m.d.comb += [weights.layer.eq(self.layer), array.clear.eq(self.clear)]
+        return _Engine(name=_ELEMENTS, unit=array, memory=weights.memory, starts=[weights.start],
+                       busy=weights.busy | array.busy, moving=weights.o.valid & weights.o.ready,
+                       faults={"weight_buffer_overflow": weights.error})
 
-    def _use_both(self, m: Module, weights, array, crossbars: CrossbarArray,
-                  weights_move) -> None:
-        """Connect elements and crossbars; each layer tells who computes it."""
+    def _add_crossbars(self, m: Module, crossbars: CrossbarArray) -> "_Engine":
+        """Add the crossbars."""
         m.submodules.cell_loader = cells = CellLoader(self.config)
         m.submodules.crossbars = crossbars
         connect(m, cells.o, crossbars.i_cells)
-        chosen = Signal()  # the crossbars
-        errors = {name: Cat(unit.error[name] for unit in (array, crossbars)
-                            if name in unit.error.shape().members)
-                  for name in self.faults.shape().members}
         m.d.comb += [
-            chosen.eq(self.layer.crossbar),
-            cells.layer.eq(self.layer),
-            weights.start.eq(self.start & ~chosen),
-            cells.start.eq(self.start & chosen),
-            crossbars.start.eq(self.start & chosen),
+            cells.layer.eq(self.layer), crossbars.clear.eq(self.clear),
             *(crossbars.blocks[name].eq(self.layer[name])
               for name, _ in crossbars.blocks.shape()),
-            crossbars.clear.eq(self.clear),
             self.cell_failures.eq(crossbars.effort.failures),
-            array.i_busy.eq(self.i_busy & ~chosen),
-            crossbars.i_busy.eq(self.i_busy & chosen),
-            self.busy.eq(weights.busy | array.busy | cells.busy | crossbars.busy),
-            self.computes.eq(Mux(chosen, crossbars.busy, array.busy)),
-            self.moving.eq(weights_move | crossbars.moving | (self.o.valid & self.o.ready)),
-            self.unsupported.eq(weights.unsupported),
-            self.counters.eq(Mux(chosen, crossbars.counters, array.counters)),
-            self.faults.bad_descriptor.eq(cells.error),
-            *(self.faults[name].eq(bits.any()) for name, bits in errors.items() if len(bits)),
         ]
-        _choose_sink(m, chosen, self.memory.data, (weights.memory.data, cells.memory.data))
-        _choose_source(m, chosen, (weights.memory.request, cells.memory.request),
-                       self.memory.request)
-        _choose_sink(m, chosen, self.i_tile, (array.i_tile, crossbars.i_tile))
-        _choose_sink(m, chosen, self.i_row, (array.i_row, crossbars.i_row))
-        _choose_source(m, chosen, (array.o, crossbars.o), self.o)
+        return _Engine(name="crossbar", unit=crossbars, memory=cells.memory,
+                       starts=[cells.start, crossbars.start], busy=cells.busy | crossbars.busy,
+                       moving=crossbars.moving, faults={"bad_descriptor": cells.error})
+
+    def _add_attention(self, m: Module) -> "_Engine":
+        """Add the attention unit."""
+        m.submodules.attention = attention = AttentionArray(
+            self.config, walked_tile_layout(self.config))
+        source = self.layer.sources[0]
+        m.d.comb += [
+            attention.clear.eq(self.clear),
+            attention.layer.heads.eq(source.heads),
+            attention.layer.head_channels.eq(source.head_channels),
+            *(attention.layer[name].eq(self.layer[name])
+              for name in ("chunk_steps", "columns", "tiles")),
+        ]
+        return _Engine(name="attention", unit=attention, starts=[attention.start],
+                       busy=attention.busy, moving=attention.moving,
+                       faults={"bad_descriptor": attention.illegal})
+
+    def _add_residual_pool(self, m: Module) -> "_Engine":
+        """Add the pooling of residuals."""
+        m.submodules.residual_pool = pool = ResidualPool(self.config)
+        m.d.comb += pool.layer.eq(self.layer)
+        return _Engine(name="residual_pool", unit=pool, memory=pool.memory, starts=[pool.start],
+                       busy=pool.busy)
+
+    def _connect(self, m: Module, engines: list[tuple[Signal, "_Engine"]]) -> None:
+        """Connect the engines; each layer tells who computes it."""
+        inputs = {"i_tile": [], "i_row": []}
+        requests, data_sinks, results = [], [], []
+        faults: dict[str, list[Value]] = {name: [] for name, _ in self.faults.shape()}
+        for chosen, engine in engines:
+            unit, ports = engine.unit, engine.unit.signature.members
+            m.d.comb += [start.eq(self.start & chosen) for start in engine.starts]
+            if "i_busy" in ports:
+                m.d.comb += unit.i_busy.eq(self.i_busy & chosen)
+            for name, sinks in inputs.items():
+                if name in ports:
+                    sinks.append((chosen, getattr(unit, name)))
+            if engine.memory is not None:
+                requests.append((chosen, engine.memory.request))
+                data_sinks.append((chosen, engine.memory.data))
+            results.append((chosen, unit.o))
+            if "error" in ports:
+                for name, _ in unit.error.shape():
+                    faults[name].append(unit.error[name])
+            for name, fault in engine.faults.items():
+                faults[name].append(fault)
+            with m.If(chosen):
+                m.d.comb += self.computes.eq(unit.busy)
+                if "counters" in ports:
+                    m.d.comb += self.counters.eq(unit.counters)
+        m.d.comb += [
+            self.busy.eq(Cat(engine.busy for _, engine in engines).any()),
+            self.moving.eq(Cat(*(engine.moving for _, engine in engines),
+                               self.o.valid & self.o.ready).any()),
+            *(self.faults[name].eq(Cat(found).any()) for name, found in faults.items() if found),
+        ]
+        for name, sinks in inputs.items():
+            _choose_sink(m, getattr(self, name), sinks)
+        _choose_sink(m, self.memory.data, data_sinks)
+        _choose_source(m, requests, self.memory.request)
+        _choose_source(m, results, self.o)
 
 
-def _choose_sink(m: Module, second, source: stream.Interface, sinks) -> None:
-    """Connect a stream to the one or the other of two sinks."""
-    for sink, chosen in zip(sinks, (~second, second), strict=True):
+@dataclass(frozen=True, kw_only=True)
+class _Engine:
+    """What computes layers, and what loads its operands.
+
+    ``unit`` has the streams ``i_tile`` and ``o``, and may have ``i_row``, ``i_busy``, ``error`` and
+    ``counters``.
+    """
+
+    name: str
+    unit: Any
+    starts: list[Signal]
+    busy: Value
+    memory: Any = None
+    moving: Value | int = 0
+    faults: dict[str, Value] = field(default_factory=dict)
+
+
+def _choose_sink(m: Module, source: stream.Interface, sinks) -> None:
+    """Connect a stream to the one of its sinks that is chosen."""
+    for chosen, sink in sinks:
         m.d.comb += [sink.payload.eq(source.payload), sink.valid.eq(source.valid & chosen)]
-    m.d.comb += source.ready.eq(Mux(second, sinks[1].ready, sinks[0].ready))
+    m.d.comb += source.ready.eq(Cat(sink.ready & chosen for chosen, sink in sinks).any())
 
 
-def _choose_source(m: Module, second, sources, sink: stream.Interface) -> None:
-    """Connect the one or the other of two streams to a sink."""
-    for source, chosen in zip(sources, (~second, second), strict=True):
+def _choose_source(m: Module, sources, sink: stream.Interface) -> None:
+    """Connect the one of the streams that is chosen to a sink."""
+    m.d.comb += sink.valid.eq(Cat(source.valid & chosen for chosen, source in sources).any())
+    for chosen, source in sources:
         m.d.comb += source.ready.eq(sink.ready & chosen)
-    m.d.comb += [
-        sink.payload.eq(Mux(second, sources[1].payload, sources[0].payload)),
-        sink.valid.eq(Mux(second, sources[1].valid, sources[0].valid)),
-    ]
+        with m.If(chosen):
+            m.d.comb += sink.payload.eq(source.payload)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the sequencer checks before it goes on: header, descriptor, and faults outside of it."""
 
+import itertools
+
 from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import data
 
@@ -122,4 +124,6 @@ def illegal(layer: data.View) -> Value:
     matrix = layer.operation == Operation.LAYER
     known_mode = Cat(layer.mode == mode for mode in Mode).any()
     nothing = Cat(layer[name] == 0 for name in ("channels", "pixels", "passes", "input_words"))
-    return ~(encode | matrix) | ~known_mode | (encode & nothing.any())
+    others = [layer.crossbar, layer.attention, layer.residual_pool]
+    several = Cat(one & other for one, other in itertools.combinations(others, 2)).any()
+    return ~(encode | matrix) | ~known_mode | several | (encode & nothing.any())

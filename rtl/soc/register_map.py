@@ -80,7 +80,7 @@ COUNTER_MEANINGS = {
     "stall_row": "Element cycles that waited for spike fibers",
     "stall_column": "Element cycles that waited for weights",
     "idle": "Element cycles without a row or with all columns done",
-    "weight_words": "Words read of weights",
+    "weight_words": "Words read of weights, or of residuals that are pooled",
     "spike_words": "Words read of spike maps",
     "other_words": "Words read of all else",
     "words_written": "Words written",
@@ -145,8 +145,8 @@ def register_map(config: AcceleratorConfig) -> RegisterMap:
     """Return the registers of an accelerator.
 
     Offsets are the same in all configurations; ``base`` is there with memory "axi" only,
-    ``memory_address`` and ``memory_data`` with memory "on_chip" only, ``cell_failures``,
-    ``config_crossbar_rows`` and those after it with crossbars only.
+    ``memory_address`` and ``memory_data`` with memory "on_chip" only, those of crossbars and of
+    attention with these only.
     """
     memory = _base() if config.memory == "axi" else _memory_window()
     registers = (*_identification(config), *_control(), *_work(), *memory, *_counters(),
@@ -269,8 +269,11 @@ def _counters() -> list[Register]:
 
 
 def _configuration(config: AcceleratorConfig) -> list[Register]:
-    found, fields = [], config.flat() | {"crossbar": int(config.crossbar is not None)}
-    for index, name in enumerate(name for name in FIELD_MEANINGS if name in fields):
+    found, fields = [], config.flat() | {
+        name: int(getattr(config, name) is not None) for name in config.parts}
+    for index, name in enumerate(FIELD_MEANINGS):
+        if name not in fields:
+            continue
         value, values = fields[name], NAMED_VALUES.get(name, ())
         found.append(_single(
             f"config_{name.replace('.', '_')}", _CONFIGURATION_OFFSET + 4 * index, "ro",

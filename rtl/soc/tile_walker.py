@@ -17,6 +17,9 @@ __all__ = ["TileWalker"]
 class TileWalker(wiring.Component):
     """Give the tiles of all weight blocks of a layer, and the output slots of those that close.
 
+    Of a layer with attention all tiles come once more, before, without slots; a layer that pools
+    residuals has no rows.
+
     A tile goes to all outputs in the same cycle. The first one goes only if the descriptor's
     tiles are possible: no more than ``P`` rows go in or come out, a tile holds whole windows or a
     part of one.
@@ -151,27 +154,31 @@ class TileWalker(wiring.Component):
         """Add the outputs and the count of blocks; return whether there are more of those."""
         layer = self.layer
         address, block_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        block, more = Signal(16), Signal()
-        has_slots, slots_free = Signal(), Signal()
+        block, more, before = Signal(16), Signal(), Signal()
+        has_slots, slots_free, has_rows, rows_free = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            has_slots.eq(closes & (layer.mode != Mode.READOUT)),
+            has_slots.eq(closes & (layer.mode != Mode.READOUT) & ~before),
             slots_free.eq(self.o_slots.ready | ~has_slots),
-            sent.eq(sending & self.o_tile.ready & self.o_rows.ready & slots_free),
-            self.o_tile.valid.eq(sending & self.o_rows.ready & slots_free),
-            self.o_rows.valid.eq(sending & self.o_tile.ready & slots_free),
-            self.o_slots.valid.eq(sending & self.o_tile.ready & self.o_rows.ready & has_slots),
+            has_rows.eq(~layer.residual_pool), rows_free.eq(self.o_rows.ready | ~has_rows),
+            sent.eq(sending & self.o_tile.ready & rows_free & slots_free),
+            self.o_tile.valid.eq(sending & rows_free & slots_free),
+            self.o_rows.valid.eq(sending & self.o_tile.ready & slots_free & has_rows),
+            self.o_slots.valid.eq(sending & self.o_tile.ready & rows_free & has_slots),
             self.o_tile.p.rows.eq(rows), self.o_tile.p.opens.eq(opens),
             self.o_tile.p.closes.eq(closes), self.o_rows.p.rows.eq(rows),
             self.o_slots.p.address.eq(address), self.o_slots.p.rows.eq(out_rows),
-            more.eq(block + 1 != layer.blocks),
+            more.eq((block + 1 != layer.blocks) | before),
         ]
-        with m.If(sent & closes):
+        with m.If(sent & closes & ~before):
             m.d.sync += address.eq(address + layer.out_tile_pitch)
         with m.If(sent & final):
+            m.d.sync += before.eq(0)
+        with m.If(sent & final & ~before):
             following = block_address + layer.out_block_pitch
             m.d.sync += [block.eq(block + 1), address.eq(following), block_address.eq(following)]
         with m.If(self.start):
             m.d.sync += [
                 block.eq(0), address.eq(layer.out_address), block_address.eq(layer.out_address),
+                before.eq(layer.attention),
             ]
         return more

@@ -59,7 +59,7 @@ class LayerEvents(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 def count_events(network: IntegerNetwork, trace: Trace, images: int) -> list[LayerEvents]:
     """Return the events of each layer on crossbars, for an image of a trace of ``images``."""
     return [_layer_events(layer, layer.crossbars, trace[layer.name], network.timesteps, images)
-            for layer in network.layers if layer.crossbars is not None]
+            for layer in network.products if layer.crossbars is not None]
 
 
 def _layer_events(layer: IntegerLayer, crossbars: CrossbarLayer, trace: LayerTrace,

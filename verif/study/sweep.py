@@ -234,7 +234,7 @@ def choose_shift(network: IntegerNetwork, seen: Trace, config: CrossbarConfig) -
     shifts = range(config.fraction_bits, config.fraction_bits + _STEPS)
     errors = torch.zeros(len(shifts), dtype=torch.float64)
     most = (1 << config.adc_bits) - 1
-    for layer in network.layers:
+    for layer in network.products:
         if layer.crossbars is None:
             continue
         levels, weights = _level_histogram(layer, layer.crossbars, seen[layer.name].rows)
