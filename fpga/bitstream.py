@@ -20,7 +20,7 @@ from ..verif.build import blank_memories, locked
 from ..verif.toolchain import ToolError, package_folder, run
 from .boards import EXTRA, Board, BoardTop
 
-__all__ = ["Built", "UnfitError", "build_bitstream", "without_zeros"]
+__all__ = ["Built", "UnfitError", "build_bitstream", "with_large", "without_zeros"]
 
 _SEED = 1
 _TOP = "top"
@@ -91,7 +91,8 @@ def build_bitstream(board: Board, system: wiring.Component, folder: Path, seed: 
     plan = platform.build(BoardTop(system), do_build=False, script_after_read=_PURGE,
                           nextpnr_opts=f"--report report.json --seed {seed} --timing-allow-fail",
                           **_OPTIONS[board.family])
-    plan.files["top.il"] = without_zeros(_text(plan, "top.il"))
+    text = without_zeros(_text(plan, "top.il"))
+    plan.files["top.il"] = with_large(text, system.large) if board.family == "ice40" else text
     units = re.findall(r"^module \\top\.(\S+)$", plan.files["top.il"], re.MULTILINE)
     bitstream = folder / ("top.bin" if board.family == "ice40" else "top.bit")
     tools = _tools(board, folder)
@@ -132,6 +133,12 @@ def without_zeros(rtlil: str) -> str:
     The large RAMs of an iCE40 cannot be initialised, and Yosys would not use them.
     """
     return _ZEROS.sub("", rtlil)
+
+
+def with_large(rtlil: str, names: tuple[str, ...]) -> str:
+    """Return a design whose memories of these names go into the large RAMs of an iCE40."""
+    memory = re.compile(rf"^  memory .*\\(?:{'|'.join(names)})(?:\$\d+)?$", re.MULTILINE)
+    return memory.sub(r'  attribute \\ram_style "huge"\n\g<0>', rtlil) if names else rtlil
 
 
 def _tail(log: Path) -> str:

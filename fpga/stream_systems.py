@@ -22,6 +22,11 @@ _FRAME_BITS = 33  # a word of a frame, and whether it is the last one
 class _StreamSystem(wiring.Component):
     """A core behind a serial line; its streams are registers of a `StreamWindow`.
 
+    Attributes
+    ----------
+    large : tuple of str
+        Memories with one port, which go into large RAMs where there are some.
+
     Members
     -------
     rx : In(1)
@@ -32,6 +37,7 @@ class _StreamSystem(wiring.Component):
         The core is at work, or has something to give.
     """
 
+    large: tuple[str, ...] = ()
     rx: Signal
     tx: Signal
     running: Signal
@@ -98,6 +104,8 @@ class TTFSSystem(_StreamSystem):
     running : Out(1)
         An image is at work.
     """
+
+    large = ("weights", "links")
 
     def __init__(self, config: TTFSConfig, link: LinkConfig):
         super().__init__(config, link, TTFSCore(config))

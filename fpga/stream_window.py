@@ -89,14 +89,14 @@ class StreamWindow(wiring.Component):
         return m
 
     def _push(self, m: Module, port: Any, bus: AXILiteTarget, room: Signal, taken: Any) -> None:
-        """Gather the words of a payload from the top down."""
+        """Gather the words of a payload."""
         words = -(-len(port.payload) // WORD_BITS)
-        held, count = Signal(words * WORD_BITS), Signal(range(words + 1))
+        held, count = Signal(len(port.payload)), Signal(range(words + 1))
         m.d.comb += [room.eq(~port.valid), port.payload.eq(held), port.valid.eq(count == words)]
         with m.If(port.valid & port.ready):
             m.d.sync += count.eq(0)
         with m.If(taken):
-            m.d.sync += [held.eq(Cat(held, bus.data)[WORD_BITS:]), count.eq(count + 1)]
+            m.d.sync += [held.word_select(count, WORD_BITS).eq(bus.data), count.eq(count + 1)]
 
     def _pop(self, m: Module, port: Any, bus: AXILiteTarget, taken: Any) -> None:
         """Give the words of a payload, and let it go with the last one."""

@@ -37,6 +37,7 @@ class System(wiring.Component):
         An enabled event is pending.
     """
 
+    large = ()
     rx: Signal
     tx: Signal
     running: Signal

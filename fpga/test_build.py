@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from spikeloom.fpga import build, fit
-from spikeloom.fpga.bitstream import UnfitError, without_zeros
+from spikeloom.fpga.bitstream import UnfitError, with_large, without_zeros
 from spikeloom.fpga.boards import BOARDS
 from spikeloom.gen.presets import load_unit_config
 from spikeloom.rtl.config import ConfigError
@@ -50,6 +50,12 @@ def test_missing_programmer(monkeypatch, tmp_path):
 def test_only_zeros_go():
     zeros, ones = INIT.replace("{data}", "00000000"), INIT.replace("{data}", "00000001")
     assert without_zeros(f"before\n{zeros}{ones}after\n") == f"before\n{ones}after\n"
+
+
+def test_only_named_memories_are_large():
+    text = "  memory width 8 size 99 \\links$3\n  memory width 8 size 99 \\blinks\n"
+    assert with_large(text, ("links", "weights")) == f'  attribute \\ram_style "huge"\n{text}'
+    assert with_large(text, ()) == text
 
 
 def test_fit_ends_with_the_first_that_fits():

@@ -2,9 +2,14 @@
 """The command that runs a network on a board, on the golden link and the reference machine."""
 
 import pytest
+import torch
 
-from spikeloom.fpga.classify import classify, main
+from spikeloom.fpga.classify import classify, classify_spike_times, main
+from spikeloom.fpga.designs import make_system
+from spikeloom.fpga.simulated_board import SimulatedBoard
 from spikeloom.gen.link.serial_transport import SerialTransport
+from spikeloom.gen.presets import load_unit_config
+from spikeloom.models.zoo import ttfs
 from spikeloom.rtl.config import AcceleratorConfig, LinkConfig
 from spikeloom.verif.link_stand_in import ReferencePort
 from spikeloom.verif.random_networks import RANDOM_NETWORKS, RandomWeights, random_images
@@ -21,6 +26,21 @@ def test_classify():
     outcome = classify(SerialTransport(ReferencePort(CONFIG, LinkConfig())), network, images)
     assert outcome.exact and outcome.predictions == network.run(images).predictions.tolist()
     assert outcome.errors.requests > 50 and not outcome.errors.timeouts
+
+
+@pytest.mark.long
+def test_digits_on_the_simulated_icebreaker(capsys):
+    """The trained network, the core and the link that fit an iCE40 UP5K; by the command, too."""
+    pytest.importorskip("serial")
+    config, recipe = load_unit_config("ttfs_small"), ttfs.get("ttfs_mnist_small")
+    test = recipe.load_test()
+    with SimulatedBoard(make_system(config, LinkConfig(divisor=4))) as board:
+        with SerialTransport(board.path, timeout=5.0) as line:
+            outcome = classify_spike_times(
+                line, recipe.load(), config, test.images[:4, None].to(torch.int64))
+        assert outcome.exact and outcome.predictions == test.labels[:4].tolist()
+        assert main([board.path, "--images", "1", "--timeout", "5"]) == 0
+    assert "ttfs_mnist_small" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words, text", [

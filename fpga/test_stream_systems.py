@@ -97,5 +97,6 @@ def test_spike_times():
             device.send_frame(frame.tolist())
         device.send_frame(program.image_frame(images[0].numpy(), early_exit=False,
                                               dump=True).tolist())
-        result = program.result(np.array(device.receive_frame(), "<u4"))
+        words = device.receive_frame(program.result_words(dump=True))
+    result = program.result(np.array(words, "<u4"))
     assert not compare(network, network.run(images), 0, result)

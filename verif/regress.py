@@ -43,7 +43,7 @@ JOBS = (
     *(Job(f"{kind}_strips", "statten", 2, (
         "timesteps=8", "attention.chunk_steps=8", "attention.chunks=8"))
       for kind in ("statten", "ssa", "sdt")),
-    *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
+    *(Job(network, ttfs_sim.preset_of(network), 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
 )
 _console = Console()

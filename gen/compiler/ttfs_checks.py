@@ -13,7 +13,6 @@ __all__ = ["check_fits"]
 
 _MOST_STRIDE = 8
 _MOST_PADDING = 15
-_MOST_CHANNELS = 256
 _PIXEL = 255
 
 
@@ -64,7 +63,7 @@ def _check_neurons(layer: TTFSNeurons, config: TTFSConfig) -> None:
 def _check_first(layer: TTFSFirst, network: TTFSNetwork, config: TTFSConfig) -> None:
     channels, height, width = network.input_shape
     _limit(layer.name, "side of an image", max(height, width), config.max_side, "max_side")
-    _limit(layer.name, "channels of an image", channels, _MOST_CHANNELS)
+    _limit(layer.name, "channels of an image", channels, config.max_channels, "max_channels")
     _limit(layer.name, "kernel", max(layer.weight.shape[2:]), config.max_kernel, "max_kernel")
     _limit(layer.name, "padding", layer.padding, _MOST_PADDING)
     bank = channels << sum((-(-side // 2) - 1).bit_length() for side in (height, width))

@@ -2,6 +2,7 @@
 """An accelerator on a board, behind its serial line, as the transport of a session."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ...rtl.config import AcceleratorConfig
@@ -85,6 +86,23 @@ class SerialTransport:
     def write_register(self, offset: int, value: int) -> None:
         """Write the 32-bit register at a byte offset."""
         self._host.write(offset, value.to_bytes(_WORD, "little"), False)
+
+    def read_registers(self, offset: int, count: int) -> list[int]:
+        """Return what a register gives when it is read so often."""
+        found: list[int] = []
+        while len(found) < count:
+            words = min(count - len(found), self._host.words)
+            data = self._host.read(offset, words, False)
+            found += [int.from_bytes(data[place:place + _WORD], "little")
+                      for place in range(0, len(data), _WORD)]
+        return found
+
+    def write_registers(self, offset: int, values: Sequence[int]) -> None:
+        """Write values to a register, one after the other."""
+        for first in range(0, len(values), self._host.words):
+            self._host.write(offset, b"".join(
+                value.to_bytes(_WORD, "little")
+                for value in values[first:first + self._host.words]), False)
 
     def read_memory(self, address: int, count: int) -> bytes:
         """Return ``count`` bytes from a byte address, counted from the program image's start."""

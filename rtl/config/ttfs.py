@@ -26,6 +26,7 @@ _LIMITS = {
     "max_side": (4, 256),
     "max_kernel": (2, 16),
     "image_bytes": (16, 1 << 20),
+    "max_channels": (1, 256),
     "first_groups": (1, 256),
     "accumulator_bits": (16, 32),
 }
@@ -62,6 +63,7 @@ class TTFSConfig(Config):
     max_side: int = 64             # of an image or a map
     max_kernel: int = 8            # side of a kernel; fully connected: of the map it reads
     image_bytes: int = 4096        # pixels of an image, its sides rounded up to powers of two
+    max_channels: int = 256        # of an image
     first_groups: int = 8          # groups of channels of the first layer
     accumulator_bits: int = 32     # of a sum in the first layer
 

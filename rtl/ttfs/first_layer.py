@@ -94,7 +94,7 @@ always_ready=True))
         counters = [  # innermost first
             (Signal(kernel, name="kernel_x"), network.kernel_last_x),
             (Signal(kernel, name="kernel_y"), network.kernel_last_y),
-            (Signal(8, name="channel"), network.last_channel),
+            (Signal(index_range(config.max_channels), name="channel"), network.last_channel),
             (Signal(index_range(config.first_groups), name="group"), network.first_last_group),
             (Signal(side, name="x"), network.first_last_x),
             (Signal(side, name="y"), network.first_last_y)]
@@ -127,8 +127,8 @@ always_ready=True))
             stages.eq(Cat(advance, stages)), lasts.eq(Cat(last_tap, lasts)),
             firsts.eq(Cat((kernel_x == 0) & (kernel_y == 0) & (channel == 0), firsts)),
             groups[0].eq(group),
-            targets[0].eq(network.first_base + group
-                          + (((y << network.first_x_bits) + x) << network.first_g_bits)),
+            targets[0].eq(network.first_base + (
+                (((y << network.first_x_bits) | x) << network.first_g_bits) | group)),
             *(later.eq(now) for row in (groups, targets)
               for now, later in zip(row, row[1:], strict=False))]
         sums = self._sums(m, stages[1], firsts[1], groups[0])
@@ -147,7 +147,8 @@ always_ready=True))
         for lane in range(config.lanes):
             row = []
             for place in range(4):
-                product = Signal(signed(config.weight_bits + 8), name=f"product_{lane}_{place}")
+                product = Signal(signed(config.weight_bits + 8), name=f"product_{lane}_{place}",
+                                 reset_less=True)  # a register of a multiplier
                 total = Signal(signed(config.accumulator_bits), name=f"sum_{lane}_{place}")
                 m.d.sync += product.eq(self.window[place] * self.weights[lane])
                 with m.If(add):

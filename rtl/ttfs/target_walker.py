@@ -152,8 +152,8 @@ class TargetWalker(wiring.Component):
         next_weights, next_row_weights = Signal(weights), Signal(weights)
         end_group, end_x = Signal(), Signal()
         m.d.comb += [
-            start.eq(edge.base + (((y.first << edge.x_bits) + x.first) << edge.g_bits)
-                     + Mux(synapse, 0, entry.value >> lane_bits)),
+            start.eq(edge.base + ((((y.first << edge.x_bits) | x.first) << edge.g_bits)
+                                  | Mux(synapse, 0, entry.value >> lane_bits))),
             first.eq(entry.value + ((y.tap * edge.kernel_x + x.tap) << edge.g_bits)),
             next_pixel.eq(state.pixel + (1 << at.g_bits)),
             next_row.eq(state.row + (1 << (at.x_bits + at.g_bits))),

@@ -160,15 +160,17 @@ class TTFSCore(wiring.Component):
 
     def _weights(self, m: Module, reader: FrameReader, first: FirstLayer, walker: TargetWalker,
                  neurons: NeuronArray) -> None:
-        """Add the memory of all weights."""
+        """Add the memory of all weights, with one port: it is not loaded while it is read."""
         m.submodules.weights = memory = Memory(
             shape=weight_word_layout(self.config), depth=self.config.weight_words, init=[])
         write, read = memory.write_port(), memory.read_port()
+        address = Signal.like(read.addr)
         m.d.comb += [
-            write.addr.eq(reader.o_weights.p.address), write.data.eq(reader.o_weights.p.entry),
-            write.en.eq(reader.o_weights.valid),
-            read.en.eq(neurons.i.ready),
-            read.addr.eq(Mux(first.busy, first.address, walker.o.p.weights)),
+            address.eq(Mux(write.en, reader.o_weights.p.address,
+                           Mux(first.busy, first.address, walker.o.p.weights))),
+            write.addr.eq(address), read.addr.eq(address),
+            write.data.eq(reader.o_weights.p.entry), write.en.eq(reader.o_weights.valid),
+            read.en.eq(neurons.i.ready & ~write.en),
             first.weights.eq(read.data), neurons.weights.eq(read.data),
         ]
 
