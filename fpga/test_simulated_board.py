@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from spikeloom.fpga.bitstream import SYNTHESIS
 from spikeloom.fpga.designs import make_system
 from spikeloom.fpga.simulated_board import SimulatedBoard
 from spikeloom.gen.compiler.compile import compile_network
@@ -48,6 +49,19 @@ def test_network(board, share):
     if share:
         assert all(noisy.errors[name] for name in LINE_ERRORS)
         assert errors.timeouts and errors.board_dropped and errors.board_repeated
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", SYNTHESIS)
+def test_netlist_runs_a_network(family):
+    """The whole system as cells of an FPGA: link, accelerator, memory."""
+    network = RANDOM_NETWORKS["two_sources"](RandomWeights(7), CONFIG.timesteps)
+    images = random_images(network, 1, 5)
+    with SimulatedBoard(make_system(CONFIG, QUICK), family) as board, (
+            SerialTransport(board.path, timeout=30.0)) as transport, Session(transport) as session:
+        session.load(compile_network(network, CONFIG))
+        logits, _ = session.run(images.numpy())
+    assert np.array_equal(logits, network.run(images).logits.numpy())
 
 
 @pytest.mark.long

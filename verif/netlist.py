@@ -12,12 +12,12 @@ from .build import Design, locked
 from .toolchain import package_folder
 from .yosys import EXTRA, run_yosys
 
-__all__ = ["FAMILIES", "Netlist", "synthesize"]
+__all__ = ["FAMILIES", "Netlist", "cell_models", "synthesize"]
 
 _LATCHES = re.compile(r"\$_?(dlatch|adlatch|sr|DLATCH|SR)")
 # Bits of one vector depend on each other; a few transactions do not repay an optimizing compiler.
-_ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT",
-              "-CFLAGS", "-O0")
+_QUICK = ("-CFLAGS", "-O0")
+_ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT")
 _WARNINGS = {"ice40": (), "ecp5": ("-Wno-fatal",)}  # of the cell models
 FAMILIES = tuple(_WARNINGS)
 
@@ -75,13 +75,25 @@ def synthesize(unit: str, verilog: str, folder: Path, family: str = "ice40") -> 
         ])
     before, after, final = (json.loads(path.read_text())["modules"][unit]
                             for path in (declared, reduced, mapped))
-    models = package_folder("pyosys", EXTRA) / "share" / family
+    libraries, arguments = cell_models(family)
     return Netlist(
-        Design(top=unit, verilog=result.read_text(), libraries=(models / "cells_sim.v",),
-               arguments=(*_ARGUMENTS, *_WARNINGS[family], f"-I{models}")),
+        Design(top=unit, verilog=result.read_text(), libraries=libraries,
+               arguments=(*arguments, *_QUICK)),
         Counter(cell["type"] for cell in final["cells"].values()),
         _latches(before) + _latches(final), _lost(before, after),
         [name for name, bits in _memories(before).items() if _memories(after).get(name) != bits])
+
+
+def cell_models(family: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return the models of the cells of a family, and the arguments of Verilator for them.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing.
+    """
+    models = package_folder("pyosys", EXTRA) / "share" / family
+    return (models / "cells_sim.v",), (*_ARGUMENTS, *_WARNINGS[family], f"-I{models}")
 
 
 def _latches(module: Module) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from ...models.golden.ttfs_layers import TTFSDelay, TTFSFirst, TTFSNeurons
 from ...models.golden.ttfs_network import TTFSNetwork
 from ...rtl.config import TTFSConfig
+from ...rtl.ttfs.descriptors import EdgeKind
 from .errors import CompileError
 from .ttfs_graph import Graph
 
@@ -36,6 +37,8 @@ def check_fits(network: TTFSNetwork, config: TTFSConfig, graph: Graph) -> None:
         if edge.stride & (edge.stride - 1) or edge.stride > _MOST_STRIDE:
             raise CompileError(edge.target, "stride", f"a power of two up to {_MOST_STRIDE}",
                                edge.stride, "choose another stride")
+        if edge.kind != EdgeKind.SYNAPSE:
+            _equal(edge.target, "skips", 1, config.skips)
         _limit(edge.target, "kernel", max(edge.kernel), config.max_kernel, "max_kernel")
         _limit(edge.target, "padding", edge.padding, _MOST_PADDING)
     for name, times in graph.maps.items():

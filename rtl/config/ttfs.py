@@ -29,6 +29,8 @@ _LIMITS = {
     "max_channels": (1, 256),
     "first_groups": (1, 256),
     "accumulator_bits": (16, 32),
+    "counter_bits": (8, 32),
+    "skips": (0, 1),
 }
 
 
@@ -66,6 +68,8 @@ class TTFSConfig(Config):
     max_channels: int = 256        # of an image
     first_groups: int = 8          # groups of channels of the first layer
     accumulator_bits: int = 32     # of a sum in the first layer
+    counter_bits: int = 32         # of what a result counts; they wrap
+    skips: int = 1                 # 0: no pooling, delay or addition of spike times
 
     def __post_init__(self) -> None:
         check_limits(self, _LIMITS)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Descriptors of the time-to-first-spike core, as they are loaded."""
 
-from amaranth import unsigned
+from typing import Any
+
+from amaranth import Const, Value, unsigned
 from amaranth.lib import data, enum
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
 
 __all__ = ["EdgeKind", "channel_entry_layout", "chosen_fields", "edge_layout",
-           "index_bits", "map_layout", "network_layout", "side_bits"]
+           "index_bits", "is_synapse", "map_layout", "network_layout", "side_bits"]
 
 
 class EdgeKind(enum.Enum, shape=2):
@@ -22,6 +24,11 @@ class EdgeKind(enum.Enum, shape=2):
 def index_bits(count: int) -> int:
     """Return the bits of an index into ``count`` things, at least one."""
     return max((count - 1).bit_length(), 1)
+
+
+def is_synapse(config: TTFSConfig, kind: Any) -> Value:
+    """Return whether an edge of that kind is a synapse."""
+    return kind == EdgeKind.SYNAPSE if config.skips else Const(1)
 
 
 def side_bits(config: TTFSConfig) -> int:

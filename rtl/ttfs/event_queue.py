@@ -19,7 +19,7 @@ class EventQueue(wiring.Component):
     spikes may wait, and none is looked at before its time. That memory has one port, and a spike
     that is stored goes before one that leaves.
 
-    Latency: 3 cycles from ``take`` to the first spike. Throughput: 1 spike in per cycle, 1 spike
+    Latency: 2 cycles from ``take`` to the first spike. Throughput: 1 spike in per cycle, 1 spike
     out per 2 cycles in which none comes in.
     Back-pressure: a spike that waits on ``o`` stops the list; ``i`` is always ready.
     Reset: synchronous; forgets all spikes, as ``clear`` does.
@@ -86,9 +86,9 @@ class EventQueue(wiring.Component):
         occupied = Signal(1 << self.config.time_bits)  # lists that are not empty
         storing = Signal()
         stored = Signal(timed_layout(self.config))
-        heading, walking, fetched, fresh = Signal(), Signal(), Signal(), Signal()
+        heading, walking = Signal(), Signal()
         cursor = Signal(element)
-        following, held = Signal(link), Signal(link)  # what the memory read last
+        given, known, moves = Signal(), Signal(), Signal()  # the cursor's element, and its link
         m.d.comb += [
             head_read.addr.eq(Mux(self.i.valid, self.i.p.time, self.time)),
             head_write.addr.eq(stored.time), head_write.data.eq(stored.element),
@@ -98,23 +98,22 @@ class EventQueue(wiring.Component):
             link_write.data.element.eq(head_read.data),
             link_write.data.last.eq(~occupied.bit_select(stored.time, 1)),
             link_read.addr.eq(link_address), link_read.en.eq(~storing),
-            following.eq(Mux(fresh, link_read.data, held)),
-            self.o.valid.eq(walking & fetched), self.o.payload.eq(cursor),
+            moves.eq(walking & known & (given | self.o.ready)),
+            self.o.valid.eq(walking & ~given), self.o.payload.eq(cursor),
             self.pending.eq(occupied.bit_select(self.time, 1)),
             self.any.eq(occupied.any()),
             self.busy.eq(self.i.valid | storing | heading | walking),
         ]
         m.d.sync += [
             storing.eq(self.i.valid), stored.eq(self.i.payload), heading.eq(self.take),
-            fresh.eq(~storing), held.eq(following),
+            known.eq(walking & ~storing & ~moves),
+            given.eq(walking & (given | self.o.ready) & ~moves),
             occupied.eq((occupied | storing << stored.time) & ~(self.take << self.time)),
         ]
         with m.If(heading):
-            m.d.sync += [walking.eq(1), fetched.eq(0), cursor.eq(head_read.data)]
-        with m.If(walking):
-            m.d.sync += fetched.eq(Mux(self.o.valid, ~self.o.ready, ~storing))
-            with m.If(self.o.valid & self.o.ready):
-                m.d.sync += [walking.eq(~following.last), cursor.eq(following.element)]
+            m.d.sync += [walking.eq(1), cursor.eq(head_read.data)]
+        with m.If(moves):
+            m.d.sync += [walking.eq(~link_read.data.last), cursor.eq(link_read.data.element)]
         with m.If(self.clear):
             m.d.sync += occupied.eq(0)
         return m

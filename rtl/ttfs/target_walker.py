@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import EdgeKind, channel_entry_layout, edge_layout
+from .descriptors import EdgeKind, channel_entry_layout, edge_layout, is_synapse
 from .edge_issuer import issue_layout
 
 __all__ = ["TargetWalker", "target_layout"]
@@ -146,7 +146,7 @@ class TargetWalker(wiring.Component):
             "lane": index_range(config.lanes), "delay": unsigned(config.delay_bits)}))
         y, x = bounds["y"], bounds["x"]
         lane_bits = (config.lanes - 1).bit_length()
-        synapse = edge.kind == EdgeKind.SYNAPSE
+        synapse = is_synapse(config, edge.kind)
         start, first = Signal(group), Signal(weights)
         next_pixel, next_row = Signal(group), Signal(group)
         next_weights, next_row_weights = Signal(weights), Signal(weights)

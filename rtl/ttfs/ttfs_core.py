@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import EdgeKind
+from .descriptors import is_synapse
 from .edge_issuer import EdgeIssuer
 from .event_queue import EventQueue
 from .first_layer import FirstLayer
@@ -178,7 +178,7 @@ class TTFSCore(wiring.Component):
               walker: TargetWalker, neurons: NeuronArray, times: TimeMemory,
               serializer: SpikeSerializer, first: FirstLayer) -> None:
         """Connect the global time, and the ways of events in it."""
-        synapse = walker.o.p.kind == EdgeKind.SYNAPSE
+        synapse = is_synapse(self.config, walker.o.p.kind)
         m.d.comb += [
             *(unit.time.eq(sequencer.time) for unit in (queue, issuer, neurons, times)),
             queue.take.eq(sequencer.take), sequencer.pending.eq(queue.pending),
@@ -243,7 +243,11 @@ class TTFSCore(wiring.Component):
                    "events": neurons.i.valid & neurons.i.ready,
                    "spikes": issuer.i.valid & issuer.i.ready}
         for name, event in counted.items():
+            count = Signal(config.counter_bits, name=name)
+            m.d.comb += writer.result[name].eq(count)
             with m.If(event):
-                m.d.sync += result[name].eq(result[name] + 1)
+                m.d.sync += count.eq(count + 1)
+            with m.If(reader.begin):
+                m.d.sync += count.eq(0)
         with m.If(reader.begin):
             m.d.sync += [decided.eq(0), result.eq(0), result.decision.eq(config.silent)]
