@@ -42,6 +42,7 @@ def check_fits(network: TTFSNetwork, config: TTFSConfig, graph: Graph) -> None:
         _limit(edge.target, "kernel", max(edge.kernel), config.max_kernel, "max_kernel")
         _limit(edge.target, "padding", edge.padding, _MOST_PADDING)
     for name, times in graph.maps.items():
+        _limit(name, "groups of a pixel", times.pixel_groups, config.pixel_groups, "pixel_groups")
         _limit(name, "side of the map", max(times.shape[1:]), config.max_side, "max_side")
     entries = sum(graph.maps[edge.source].shape[0] for edge in graph.edges)
     for field, value, most in (

@@ -24,6 +24,7 @@ _LIMITS = {
     "edges": (2, 256),
     "channel_entries": (4, 16384),
     "max_side": (4, 256),
+    "pixel_groups": (1, 128),
     "max_kernel": (2, 16),
     "image_bytes": (16, 1 << 20),
     "max_channels": (1, 256),
@@ -62,6 +63,7 @@ class TTFSConfig(Config):
     maps: int = 32
     edges: int = 64
     channel_entries: int = 2048    # sum over all edges of the channels of their source
+    pixel_groups: int = 128        # of a map
     max_side: int = 64             # of an image or a map
     max_kernel: int = 8            # side of a kernel; fully connected: of the map it reads
     image_bytes: int = 4096        # pixels of an image, its sides rounded up to powers of two

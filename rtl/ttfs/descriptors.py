@@ -45,7 +45,7 @@ def map_layout(config: TTFSConfig) -> data.StructLayout:
         Address of its first group.
     x_bits : range(side_bits(config) + 1)
         Place of the row in a pixel's number.
-    g_bits : range(8)
+    g_bits : range(index_bits(config.pixel_groups) + 1)
         Place of the pixel's number in an address.
     first_edge : index_range(config.edges)
         Its first edge; the others follow.
@@ -63,7 +63,7 @@ def map_layout(config: TTFSConfig) -> data.StructLayout:
     return data.StructLayout({
         "base": index_range(config.groups),
         "x_bits": range(side_bits(config) + 1),
-        "g_bits": range(8),
+        "g_bits": range(index_bits(config.pixel_groups) + 1),
         "first_edge": index_range(config.edges),
         "edges": range(config.edges + 1),
         "exponential": unsigned(1),
@@ -91,9 +91,9 @@ def edge_layout(config: TTFSConfig) -> data.StructLayout:
         Address of the target's first group.
     x_bits : range(side_bits(config) + 1)
         As of the target.
-    g_bits : range(8)
+    g_bits : range(index_bits(config.pixel_groups) + 1)
         As of the target.
-    last_group : range(128)
+    last_group : index_range(config.pixel_groups)
         Groups of a pixel of the target, less one; 0 unless the edge is a synapse.
     last_y : range(config.max_side)
         Height of the target, less one.
@@ -119,8 +119,8 @@ def edge_layout(config: TTFSConfig) -> data.StructLayout:
         "map": index_range(config.maps),
         "base": index_range(config.groups),
         "x_bits": range(side_bits(config) + 1),
-        "g_bits": range(8),
-        "last_group": range(128),
+        "g_bits": range(index_bits(config.pixel_groups) + 1),
+        "last_group": index_range(config.pixel_groups),
         "last_y": range(config.max_side),
         "last_x": range(config.max_side),
         "kernel_y": range(config.max_kernel + 1),
@@ -195,7 +195,7 @@ def network_layout(config: TTFSConfig) -> data.StructLayout:
         Its width, less one.
     first_x_bits : range(side_bits(config) + 1)
         As in `map_layout`.
-    first_g_bits : range(8)
+    first_g_bits : range(index_bits(config.pixel_groups) + 1)
         As in `map_layout`.
     first_channels : range(config.first_groups * config.lanes + 1)
         Its channels.
@@ -217,7 +217,7 @@ def network_layout(config: TTFSConfig) -> data.StructLayout:
         "first_map": index_range(config.maps),
         "first_base": index_range(config.groups),
         "first_last_y": side, "first_last_x": side,
-        "first_x_bits": bits, "first_g_bits": range(8),
+        "first_x_bits": bits, "first_g_bits": range(index_bits(config.pixel_groups) + 1),
         "first_channels": range(config.first_groups * config.lanes + 1),
         "first_last_group": index_range(config.first_groups),
     })

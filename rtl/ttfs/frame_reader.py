@@ -181,6 +181,7 @@ always_ready=True))
         entry = Signal(32 * max(words[1:]))  # of all but the network
         index = Signal(index_range(max(words)))
         filled, loaded, full = Signal(), Signal(), Signal()
+        known = Signal()  # the configuration
         header = Signal(data.StructLayout({"kind": 8, "argument": 8, "rest": 16}))
         held, left = Signal(32), Signal(range(5))
         final = Signal()  # the held word ends its frame
@@ -212,6 +213,8 @@ always_ready=True))
                     m.d.sync += [filled.eq(full), index.eq(Mux(full, 0, index + 1))]
                     with m.If(region == Region.NETWORK.value):
                         m.d.sync += self.network.as_value().word_select(index, 32).eq(word)
+                        with m.If(index == 0):
+                            m.d.sync += known.eq(word == int(self.config.hash()[:8], 16))
                     with m.Else():
                         m.d.sync += entry.word_select(index, 32).eq(word)
                     with m.If(self.i.p.last):
@@ -227,7 +230,11 @@ always_ready=True))
                 pass
         with m.If(flaw != TTFSError.NONE):
             m.d.sync += self.error.eq(flaw)
-        self._load(m, filled, region, address, entry, loaded, flaw)
+        self._load(m, filled, region, address, entry, flaw)
+        with m.If(filled & (region == Region.NETWORK.value) & (address == 0)):
+            m.d.sync += loaded.eq(known)
+            with m.If(~known):
+                m.d.comb += flaw.eq(TTFSError.CONFIGURATION)
         return m
 
     def _stop(self, m: Module, error: TTFSError) -> None:
@@ -270,7 +277,7 @@ always_ready=True))
             self._stop(m, TTFSError.IMAGE)
 
     def _load(self, m: Module, filled: Signal, region: Signal, address: Signal, entry: Signal,
-              loaded: Signal, flaw: Any) -> None:
+              flaw: Any) -> None:
         """Hand a filled entry to its memory."""
         streams = (None, self.o_map, self.o_edge, self.o_channel, self.o_weights, self.o_bias)
         for number, ((shape, depth), writes) in enumerate(
@@ -282,9 +289,3 @@ always_ready=True))
                 m.d.comb += [writes.p.address.eq(address),
                              writes.p.entry.eq(entry[:Shape.cast(shape).width]),
                              writes.valid.eq(chosen & (address < depth))]
-                continue
-            wanted = int(self.config.hash()[:8], 16)
-            with m.If(chosen & (address == 0)):
-                m.d.sync += loaded.eq(self.network.configuration == wanted)
-                with m.If(self.network.configuration != wanted):
-                    m.d.comb += flaw.eq(TTFSError.CONFIGURATION)

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import chosen_fields, map_layout
+from .descriptors import chosen_fields, index_bits, map_layout
 from .edge_issuer import table, table_write_layout
 from .layouts import spikes_layout, state_layout
 from .target_walker import target_layout
@@ -128,7 +128,8 @@ always_ready=True))
                                    "map": index_range(config.maps)})
         m.submodules.states = states = Memory(
             shape=state_layout(config), depth=config.neuron_groups, init=[])
-        queue: Any = SyncFIFOBuffered(width=place.size, depth=config.neuron_groups)
+        depth = 1 << index_bits(config.neuron_groups)
+        queue: Any = SyncFIFOBuffered(width=place.size, depth=depth + 1)  # a memory of depth words
         m.submodules.queue = queue
         m.submodules.neuron = neuron = TTFSNeuron(config)
         write = states.write_port()
@@ -139,7 +140,7 @@ always_ready=True))
         working, updating = Signal(), Signal()  # an operation on the group read; an update
         here = Signal(place)
         exponential = Signal()
-        left = Signal(range(config.neuron_groups + 1))  # groups that wait for their update
+        left = Signal.like(queue.level)  # groups that wait for their update
         advance, pop, wakes, behind = Signal(), Signal(), Signal(), Signal()
         head = data.View(place, queue.r_data)
         own: data.View = map_read.data

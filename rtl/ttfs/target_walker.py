@@ -139,7 +139,8 @@ class TargetWalker(wiring.Component):
         weights = index_range(config.weight_words)
         at = Signal(edge_layout(config))  # the edge being walked
         state = Signal(data.StructLayout({
-            "y": range(config.max_side), "x": range(config.max_side), "group": range(128),
+            "y": range(config.max_side), "x": range(config.max_side),
+            "group": index_range(config.pixel_groups),
             "last_y": range(config.max_side), "first_x": range(config.max_side),
             "last_x": range(config.max_side),
             "row": group, "pixel": group, "row_weights": weights, "pixel_weights": weights,
