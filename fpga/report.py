@@ -126,7 +126,8 @@ def unit_table(report: Report) -> Table:
     for key in keys:
         table.add_column(_RESOURCES[key], justify="right")
     for unit, counts in sorted(report.units.items(), key=lambda item: -item[1]["luts"]):
-        table.add_row(unit, *(f"{counts[key]:,}" for key in keys))
+        name = unit.removeprefix("system.").removeprefix("accelerator.")
+        table.add_row(name, *(f"{counts[key]:,}" for key in keys))
     return table
 
 
