@@ -6,7 +6,7 @@ VENV := .venv/bin/python
 OPTIONS = $(if $(CONFIG),--config $(CONFIG)) $(foreach text,$(SET),--set $(text))
 export PYTHON
 
-.PHONY: help dev test sim regress bench study verilog train measure lint clean
+.PHONY: help dev test sim regress bench study verilog fpga fit program train measure lint clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -36,6 +36,15 @@ study: .venv/bench.stamp  ## Measure a network on crossbars of many kinds (NET, 
 
 verilog: .venv/sim.stamp  ## Write out/verilog/UNIT.v and UNIT.json (CONFIG, SET)
 	@$(VENV) -m spikeloom.gen verilog $(OPTIONS)
+
+fpga: .venv/fpga.stamp  ## Build a bitstream and report what it takes (BOARD, CONFIG, SET, SEED)
+	@$(VENV) -m spikeloom.fpga.build $(BOARD) $(OPTIONS) $(if $(SEED),--seed $(SEED))
+
+fit: .venv/fpga.stamp  ## Find the largest configuration that fits, by building (BOARD)
+	@$(VENV) -m spikeloom.fpga.fit $(BOARD)
+
+program: .venv/fpga.stamp  ## Build a bitstream and write it to the board (BOARD, CONFIG, SET, SEED)
+	@$(VENV) -m spikeloom.fpga.build $(BOARD) $(OPTIONS) $(if $(SEED),--seed $(SEED)) --program
 
 train: .venv/sim.stamp  ## Train a network again (NET)
 	@$(VENV) -m spikeloom.models.zoo.$(or $(NET),dual_sparse_cnn) train

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Check the system's tools, make .venv, install the package with extra $1 (sim, bench or dev) in it.
+# Check the system's tools, make .venv, install the package with extra $1 (sim, bench, fpga or dev) in it.
 # usage, from the repository's root: gen/bootstrap.sh EXTRA     (PYTHON names another interpreter)
 set -eu
 
@@ -39,7 +39,8 @@ say "installing packages with extra '$extra' (the first time some hundred megaby
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint constraints.txt --editable ".[$extra]"
 case $extra in  # each holds all of those before it
-    dev) touch "$venv/sim.stamp" "$venv/bench.stamp" "$venv/dev.stamp" ;;
+    dev) touch "$venv/sim.stamp" "$venv/bench.stamp" "$venv/fpga.stamp" "$venv/dev.stamp" ;;
+    fpga) touch "$venv/sim.stamp" "$venv/bench.stamp" "$venv/fpga.stamp" ;;
     bench) touch "$venv/sim.stamp" "$venv/bench.stamp" ;;
     *) touch "$venv/$extra.stamp" ;;
 esac

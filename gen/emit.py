@@ -18,7 +18,7 @@ from .files import write_whole
 from .ports import describe_ports
 from .units import unit_type
 
-__all__ = ["Emitted", "emit", "write_unit"]
+__all__ = ["Emitted", "emit", "shared_modules", "verilog_modules", "write_unit"]
 
 _LICENCE = "Apache-2.0"
 
@@ -48,7 +48,7 @@ def emit(unit: str, config: Config) -> Emitted:
     """Return a unit in Verilog: for the same configuration the same text, always."""
     component: Any = unit_type(unit)(config)
     modules = {unit: component, **getattr(component, "shared", {})}
-    return Emitted(_verilog(unit, modules, config), _description(unit, component, config), {
+    return Emitted(_verilog(unit, component, config), _description(unit, component, config), {
         name: black_box(module, _description(name, module, module.config))
         for name, module in modules.items() if is_replaceable(module)})
 
@@ -75,16 +75,29 @@ def write_unit(unit: str, config: Config, folder: Path) -> list[Path]:
     return list(texts)
 
 
-def _verilog(unit: str, modules: dict[str, Any], config: Config) -> str:
+def verilog_modules(name: str, component: wiring.Component) -> dict[str, str]:
+    """Return a component and the modules that it instantiates, each as Verilog, by their names."""
+    return {name: _module(name, component)} | shared_modules(component)
+
+
+def shared_modules(component: wiring.Component) -> dict[str, str]:
+    """Return the modules that a component instantiates, each as Verilog, by their names."""
+    texts = {}
+    for inner, module in getattr(component, "shared", {}).items():
+        text = _module(inner, module)
+        texts[inner] = guarded(inner, text) if is_replaceable(module) else text
+    return texts
+
+
+def _module(name: str, component: wiring.Component) -> str:
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another Yosys writes other text
+    return convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+
+
+def _verilog(unit: str, component: wiring.Component, config: Config) -> str:
     header = (f"// Spikeloom {version('spikeloom')}, unit {unit}, configuration {config.hash()}\n"
               f"// SPDX-License-Identifier: {_LICENCE}\n")
-    texts = []
-    for name, module in modules.items():
-        text = convert(module, name=name, emit_src=False, strip_internal_attrs=True)
-        inner = is_replaceable(module) and name != unit
-        texts.append(guarded(name, text) if inner else text)
-    return header + "\n".join(texts)
+    return header + "\n".join(verilog_modules(unit, component).values())
 
 
 def _description(unit: str, component: wiring.Component, config: Config) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..rtl.config import (
     Config,
     ConfigError,
     CrossbarConfig,
+    LinkConfig,
     TrainConfig,
     TTFSConfig,
     VitConfig,
@@ -31,6 +32,9 @@ from ..rtl.imc.crossbar_array import CrossbarArray
 from ..rtl.imc.imc_core import IMCCore
 from ..rtl.imc.imc_engine import IMCEngine
 from ..rtl.imc.membrane_lif import MembraneLIF
+from ..rtl.link.host_link import HostLink
+from ..rtl.link.slip import SLIPDecoder, SLIPEncoder
+from ..rtl.link.uart import UART
 from ..rtl.pe.element import Element
 from ..rtl.pe.lookup_array import LookupArray
 from ..rtl.pe.spiking_array import SpikingArray
@@ -105,6 +109,12 @@ FAMILIES = {
         "imc_engine": IMCEngine,
         "membrane_lif": MembraneLIF,
         "imc_core": IMCCore,
+    }),
+    "link": Family(LinkConfig, "link", {
+        "uart": UART,
+        "slip_decoder": SLIPDecoder,
+        "slip_encoder": SLIPEncoder,
+        "host_link": HostLink,
     }),
     "train": Family(TrainConfig, "train", {
         "rescaler": Rescaler,

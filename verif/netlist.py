@@ -12,19 +12,21 @@ from .build import Design, locked
 from .toolchain import package_folder
 from .yosys import EXTRA, run_yosys
 
-__all__ = ["Netlist", "synthesize"]
+__all__ = ["FAMILIES", "Netlist", "cell_models", "synthesize"]
 
 _LATCHES = re.compile(r"\$_?(dlatch|adlatch|sr|DLATCH|SR)")
 # Bits of one vector depend on each other; a few transactions do not repay an optimizing compiler.
-_ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT",
-              "-CFLAGS", "-O0")
+_QUICK = ("-CFLAGS", "-O0")
+_ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT")
+_WARNINGS = {"ice40": (), "ecp5": ("-Wno-fatal",)}  # of the cell models
+FAMILIES = tuple(_WARNINGS)
 
 Module = dict[str, Any]  # of Yosys's JSON
 
 
 @dataclass(frozen=True)
 class Netlist:
-    """A unit mapped to iCE40 cells.
+    """A unit mapped to the cells of an FPGA.
 
     Attributes
     ----------
@@ -47,8 +49,8 @@ class Netlist:
     lost_memories: list[str]
 
 
-def synthesize(unit: str, verilog: str, folder: Path) -> Netlist:
-    """Synthesize the Verilog of ``unit`` for iCE40, with all files and the log in ``folder``.
+def synthesize(unit: str, verilog: str, folder: Path, family: str = "ice40") -> Netlist:
+    """Synthesize the Verilog of ``unit`` for a family, with all files and the log in ``folder``.
 
     Yosys's own checks run before and after: no combinational loop, no wire with two drivers or
     none. What is in ``folder`` already is used if it comes of the same Verilog and script.
@@ -66,19 +68,32 @@ def synthesize(unit: str, verilog: str, folder: Path) -> Netlist:
             f"read_verilog {source}", f"hierarchy -check -top {unit}", "proc", "flatten",
             "check -assert", f"write_json {declared}", "design -save declared",
             f"synth -run coarse:fine -top {unit}", "opt -full", f"write_json {reduced}",
-            "design -load declared", "opt_clean -purge", f"synth_ice40 -top {unit}",
+            "design -load declared", "opt_clean -purge", f"synth_{family} -top {unit}",
             "check -assert", f"write_json {mapped}",
             "rename -hide c:* w:*_SB_*",  # names by tool, so long that waves fail
             f"write_verilog -noattr {result}",
         ])
     before, after, final = (json.loads(path.read_text())["modules"][unit]
                             for path in (declared, reduced, mapped))
-    models = package_folder("pyosys", EXTRA) / "share" / "ice40" / "cells_sim.v"
+    libraries, arguments = cell_models(family)
     return Netlist(
-        Design(top=unit, verilog=result.read_text(), libraries=(models,), arguments=_ARGUMENTS),
+        Design(top=unit, verilog=result.read_text(), libraries=libraries,
+               arguments=(*arguments, *_QUICK)),
         Counter(cell["type"] for cell in final["cells"].values()),
         _latches(before) + _latches(final), _lost(before, after),
         [name for name, bits in _memories(before).items() if _memories(after).get(name) != bits])
+
+
+def cell_models(family: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return the models of the cells of a family, and the arguments of Verilator for them.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing.
+    """
+    models = package_folder("pyosys", EXTRA) / "share" / family
+    return (models / "cells_sim.v",), (*_ARGUMENTS, *_WARNINGS[family], f"-I{models}")
 
 
 def _latches(module: Module) -> list[str]:

@@ -46,7 +46,7 @@ JOBS = (
       for kind in ("statten", "ssa", "sdt")),
     *(Job(network, tt_table.PRESET, 2) for network, variant in
       tt_variants.VARIANTS.items() if variant.weight_bits == 8),
-    *(Job(network, ttfs_sim.PRESET, 20) for network in ttfs_sim.committed()),
+    *(Job(network, ttfs_sim.preset_of(network), 20) for network in ttfs_sim.committed()),
     *(Job(network, vit_run.PRESET, 10) for network in vit_run.committed()),
     Job("tt_train", "train", 16 * 200), Job("tt_train_stt", "train", 16 * 20),
     Job("tt_train_htt", "train", 16 * 20), Job("tt_train_stt", "train_array", 16 * 20),

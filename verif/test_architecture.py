@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "models": ("rtl.config",),
     "gen": ("rtl", "models"),
     "verif": ("rtl", "models", "gen"),
-    "fpga": ("rtl", "models", "gen"),
+    "fpga": ("rtl", "models", "gen", "verif"),
 }
 # Golden twins that have another name than their unit.
 TWINS = {"accelerator": "network", "spiking_array": "ftp_array", "membrane_lif": "plif",

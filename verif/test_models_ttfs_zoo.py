@@ -73,7 +73,8 @@ def test_stored_trained_network_is_the_same(trained, tmp_path):
 def test_names_and_mechanisms():
     assert list(ttfs.NETWORKS) == [f"ttfs_{data}_{variant}"
                                    for data in ("mnist", "fashion", "wave")
-                                   for variant in ("base", "res", "shuffle", "delay")]
+                                   for variant in ("base", "res", "shuffle", "delay")
+                                   ] + ["ttfs_mnist_small"]
     with pytest.raises(UnknownNetworkError, match="network must be one of ttfs_mnist_base, .*, "
                                                   "not 'ttfs_mnist'"):
         ttfs.get("ttfs_mnist")
@@ -90,9 +91,9 @@ def test_committed_networks(name):
     _, images_of, variant = name.split("_")
     assert (TTFSAdd in kinds) == (variant == "res")
     assert (TTFSDelay in kinds) == (variant == "delay")
-    assert (TTFSConcat in kinds) == (variant != "base")
+    assert (TTFSConcat in kinds) == (variant not in ("base", "small"))
     assert network.input_shape == (1, recipe.shape.side, recipe.shape.side)
-    assert network.classes == recipe.shape.classes and network.tau_shift == 4
+    assert network.classes == recipe.shape.classes and network.tau_shift == recipe.resolution
     images, labels = data.images[:30], data.labels[:30]
     found = network.run(images[:, None].to(torch.int64)).classes
     floating = recipe.load_float()(images.to(torch.float32) / 256).argmax(1)

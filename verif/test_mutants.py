@@ -9,6 +9,7 @@ from spikeloom.verif import (
     mutants_attention,
     mutants_ftp,
     mutants_imc,
+    mutants_link,
     mutants_pe,
     mutants_soc,
     mutants_train,
@@ -19,9 +20,9 @@ from spikeloom.verif.build import QUICK_BUILD, Design
 from spikeloom.verif.mutants import CONFIG, Mutant, PatchError, patched
 from spikeloom.verif.runner import BenchFailure, Run, emitted, run_bench
 
-TABLES = (mutants_attention.MUTANTS, mutants_ftp.MUTANTS, mutants_pe.MUTANTS,
-          mutants_soc.MUTANTS, mutants_train.MUTANTS, mutants_ttfs.MUTANTS, mutants_vit.MUTANTS,
-          mutants_imc.MUTANTS)
+TABLES = (mutants_attention.MUTANTS, mutants_ftp.MUTANTS, mutants_link.MUTANTS,
+          mutants_pe.MUTANTS, mutants_soc.MUTANTS, mutants_train.MUTANTS, mutants_ttfs.MUTANTS,
+          mutants_vit.MUTANTS, mutants_imc.MUTANTS)
 MUTANTS = {name: mutant for table in TABLES for name, mutant in table.items()}
 
 

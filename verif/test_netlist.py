@@ -39,6 +39,10 @@ CELLS = {
     "imc_engine": (3689, 1680, 15),
     "membrane_lif": (489, 75, 2),
     "imc_core": (4184, 1837, 19),
+    "uart": (49, 38, 0),
+    "slip_decoder": (14, 1, 0),
+    "slip_encoder": (14, 1, 0),
+    "host_link": (520, 230, 2),
     "ttfs_neuron": (1221, 12, 0),
     "layer_norm": (2281, 282, 1),
     "softmax": (912, 162, 1),
@@ -117,6 +121,17 @@ def test_size_is_as_expected(unit, netlist):
 def test_netlist_passes_the_bench(unit, netlist):
     bench = UNITS[unit].__module__.rpartition(".")[2]
     run_bench(Run(unit=unit, config=odd_config(unit), bench=f"tb_{bench}", design=netlist.design,
+                  tests=r"matches_golden(/\w+=0\.[1-9]\d*)+$"))
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "uart" else
+                                               pytest.mark.long) for name in CELLS])
+def test_ecp5_netlist_passes_the_bench(name):
+    netlist = synthesize(name, emitted(name, odd_config(name)), OUT / "netlist" / f"{name}-ecp5",
+                         "ecp5")
+    assert not netlist.latches
+    bench = UNITS[name].__module__.rpartition(".")[2]
+    run_bench(Run(unit=name, config=odd_config(name), bench=f"tb_{bench}", design=netlist.design,
                   tests=r"matches_golden(/\w+=0\.[1-9]\d*)+$"))
 
 

@@ -101,6 +101,8 @@ def _changed(network, **fields):
     ("edges must be at most 5, not", {"edges": 5}),
     ("channels of all edges must be at most 100", {"channel_entries": 100}),
     ("words of weights must be at most 100", {"weight_words": 100}),
+    ("groups of a pixel must be at most 3, not 4", {"pixel_groups": 3}),
+    ("skips must be 0, not 1", {"skips": 0}),
 ])
 def test_what_does_not_fit_is_named(text, options):
     with pytest.raises(CompileError, match=text):

@@ -80,6 +80,13 @@ def test_differences_are_named(sample):
         f"image 1: time of conv2a[1, 0, 1] must be {wanted}, not {wanted + 1} (1 of ")
 
 
+def test_small_network_on_small_hardware(tmp_path):
+    assert ttfs_sim.main(["--net", "ttfs_mnist_small", "--images", "2",
+                          "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "ttfs_mnist_small.json").read_text())
+    assert report["accuracy"]["rtl"] == 1 and report["config"]["skips"] == 0
+
+
 @pytest.mark.parametrize("words, text", [
     (["--net", "none"], "network must be one of"),
     (["--net", "random_base", "--config", "tiny"], "family must be ttfs here"),

@@ -34,9 +34,9 @@ from .toolchain import ToolError
 from .ttfs_compare import compare
 from .ttfs_run import run_images
 
-__all__ = ["PRESET", "Sample", "committed", "knows", "load_sample", "main", "simulate"]
+__all__ = ["Sample", "committed", "knows", "load_sample", "main", "preset_of", "simulate"]
 
-PRESET = "ttfs"
+_PRESETS = {6: "ttfs_small", 8: "ttfs"}  # by bits of a time word
 _RANDOM = "random_"
 _MODES = {False: "to the end", True: "early exit"}
 _console = Console()
@@ -96,8 +96,13 @@ def load_sample(net: str, images: int) -> Sample:
                   labels=test.labels[:images])
 
 
+def preset_of(net: str) -> str:
+    """Return the preset that a network is run on if none is named."""
+    return _PRESETS[zoo.NETWORKS[net].time_bits if net in zoo.NETWORKS else 8]
+
+
 @_app.default
-def simulate(*, net: str = "ttfs_mnist_base", images: int = 20, config: str = PRESET,
+def simulate(*, net: str = "ttfs_mnist_base", images: int = 20, config: str = "",
              set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
              out: Path = Path("out/sim")) -> int:
     """Run test images, each to the end and with early exit; compare the time of every spike.
@@ -109,15 +114,16 @@ def simulate(*, net: str = "ttfs_mnist_base", images: int = 20, config: str = PR
     images
         Test images to run, from the first.
     config
-        Preset of the hardware, or a TOML file.
+        Preset of the hardware, or a TOML file; by default the one that the network is for.
     set_
         Override a field of the preset: FIELD=VALUE.
     out
         Folder for NET.json.
     """
-    hardware = load_unit_config(config, set_)
+    preset = config or preset_of(net)
+    hardware = load_unit_config(preset, set_)
     if not isinstance(hardware, TTFSConfig):
-        raise ConfigError(f"preset {config}: family must be ttfs here, "
+        raise ConfigError(f"preset {preset}: family must be ttfs here, "
                           f"not that of {type(hardware).__name__}")
     sample = load_sample(net, images)
     program = compile_ttfs(sample.network, hardware)

@@ -13,6 +13,7 @@ from ..rtl.config import (
     Config,
     CrossbarConfig,
     FTPConfig,
+    LinkConfig,
     TrainConfig,
     TTFSConfig,
     VitConfig,
@@ -34,6 +35,7 @@ _ODD: dict[type[Config], Config] = {  # small, and no two sizes alike
         encoding="sign", adc_bits=5, adc_shift=2, columns_per_adc=8, noise_bits=4, noise_shift=1,
         pulse_bits=5, pulse_loss=2, max_pulses=5, tiles=2, timesteps=3, beat_values=6,
         neurons=10, counter_bits=16),
+    LinkConfig: LinkConfig(divisor=5, words=6),
     TTFSConfig: TTFSConfig(
         lanes=4, time_bits=7, max_tau_shift=3, charge_bits=14, guard_bits=6, delay_bits=4,
         neuron_groups=160, time_groups=320, weight_words=1536, maps=16, edges=32,
@@ -118,6 +120,10 @@ _ENDS: dict[type[Config], dict[str, Config]] = {  # of all ranges
             tiles=2, timesteps=16, beat_values=64, neurons=65536, counter_bits=64),
         "an_adc_for_each_column": dataclasses.replace(
             _LEAST_CROSSBAR, encoding="differential", columns_per_adc=1, weight_bits=8),
+    },
+    LinkConfig: {
+        "least": LinkConfig(divisor=4, words=1),
+        "most": LinkConfig(divisor=65535, words=64),
     },
     TTFSConfig: {
         "least": TTFSConfig(

@@ -6,6 +6,7 @@ from typing import Any
 from ...models.golden.ttfs_layers import TTFSDelay, TTFSFirst, TTFSNeurons
 from ...models.golden.ttfs_network import TTFSNetwork
 from ...rtl.config import TTFSConfig
+from ...rtl.ttfs.descriptors import EdgeKind
 from .errors import CompileError
 from .ttfs_graph import Graph
 
@@ -13,7 +14,6 @@ __all__ = ["check_fits"]
 
 _MOST_STRIDE = 8
 _MOST_PADDING = 15
-_MOST_CHANNELS = 256
 _PIXEL = 255
 
 
@@ -37,9 +37,12 @@ def check_fits(network: TTFSNetwork, config: TTFSConfig, graph: Graph) -> None:
         if edge.stride & (edge.stride - 1) or edge.stride > _MOST_STRIDE:
             raise CompileError(edge.target, "stride", f"a power of two up to {_MOST_STRIDE}",
                                edge.stride, "choose another stride")
+        if edge.kind != EdgeKind.SYNAPSE:
+            _equal(edge.target, "skips", 1, config.skips)
         _limit(edge.target, "kernel", max(edge.kernel), config.max_kernel, "max_kernel")
         _limit(edge.target, "padding", edge.padding, _MOST_PADDING)
     for name, times in graph.maps.items():
+        _limit(name, "groups of a pixel", times.pixel_groups, config.pixel_groups, "pixel_groups")
         _limit(name, "side of the map", max(times.shape[1:]), config.max_side, "max_side")
     entries = sum(graph.maps[edge.source].shape[0] for edge in graph.edges)
     for field, value, most in (
@@ -64,7 +67,7 @@ def _check_neurons(layer: TTFSNeurons, config: TTFSConfig) -> None:
 def _check_first(layer: TTFSFirst, network: TTFSNetwork, config: TTFSConfig) -> None:
     channels, height, width = network.input_shape
     _limit(layer.name, "side of an image", max(height, width), config.max_side, "max_side")
-    _limit(layer.name, "channels of an image", channels, _MOST_CHANNELS)
+    _limit(layer.name, "channels of an image", channels, config.max_channels, "max_channels")
     _limit(layer.name, "kernel", max(layer.weight.shape[2:]), config.max_kernel, "max_kernel")
     _limit(layer.name, "padding", layer.padding, _MOST_PADDING)
     bank = channels << sum((-(-side // 2) - 1).bit_length() for side in (height, width))

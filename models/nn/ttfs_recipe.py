@@ -41,6 +41,8 @@ class FirstSpikeRecipe:
         What follows on the grid of the integer network, if anything.
     resolution : int
         Of the integer network's time: 2**resolution steps in a time constant.
+    time_bits : int
+        Of the integer network's time words.
     load_training, load_test : callable
         Return the training split and the test split.
     """
@@ -52,6 +54,7 @@ class FirstSpikeRecipe:
     load_training: Callable[[], LabelledImages]
     load_test: Callable[[], LabelledImages]
     resolution: int = 4
+    time_bits: int = 8
 
     @property
     def weights(self) -> Path:
@@ -84,7 +87,8 @@ class FirstSpikeRecipe:
         """Write the integer network, and the trained one beside it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {f"float.{field}": tensor.numpy() for field, tensor in network.state_dict().items()}
-        save_ttfs(path, integer_first_spike(self.name, network, self.resolution), state)
+        integer = integer_first_spike(self.name, network, self.resolution, self.time_bits)
+        save_ttfs(path, integer, state)
 
     def load(self, path: Path | None = None) -> TTFSNetwork:
         """Load the integer network, the committed one if no path is given.

@@ -24,10 +24,14 @@ _LIMITS = {
     "edges": (2, 256),
     "channel_entries": (4, 16384),
     "max_side": (4, 256),
+    "pixel_groups": (1, 128),
     "max_kernel": (2, 16),
     "image_bytes": (16, 1 << 20),
+    "max_channels": (1, 256),
     "first_groups": (1, 256),
     "accumulator_bits": (16, 32),
+    "counter_bits": (8, 32),
+    "skips": (0, 1),
 }
 
 
@@ -59,11 +63,15 @@ class TTFSConfig(Config):
     maps: int = 32
     edges: int = 64
     channel_entries: int = 2048    # sum over all edges of the channels of their source
+    pixel_groups: int = 128        # of a map
     max_side: int = 64             # of an image or a map
     max_kernel: int = 8            # side of a kernel; fully connected: of the map it reads
     image_bytes: int = 4096        # pixels of an image, its sides rounded up to powers of two
+    max_channels: int = 256        # of an image
     first_groups: int = 8          # groups of channels of the first layer
     accumulator_bits: int = 32     # of a sum in the first layer
+    counter_bits: int = 32         # of what a result counts; they wrap
+    skips: int = 1                 # 0: no pooling, delay or addition of spike times
 
     def __post_init__(self) -> None:
         check_limits(self, _LIMITS)

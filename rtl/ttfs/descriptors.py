@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Descriptors of the time-to-first-spike core, as they are loaded."""
 
-from amaranth import unsigned
+from typing import Any
+
+from amaranth import Const, Value, unsigned
 from amaranth.lib import data, enum
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
 
-__all__ = ["EdgeKind", "channel_entry_layout", "edge_layout", "index_bits", "map_layout",
-           "network_layout"]
+__all__ = ["EdgeKind", "channel_entry_layout", "chosen_fields", "edge_layout",
+           "index_bits", "is_synapse", "map_layout", "network_layout", "side_bits"]
 
 
 class EdgeKind(enum.Enum, shape=2):
@@ -24,6 +26,16 @@ def index_bits(count: int) -> int:
     return max((count - 1).bit_length(), 1)
 
 
+def is_synapse(config: TTFSConfig, kind: Any) -> Value:
+    """Return whether an edge of that kind is a synapse."""
+    return kind == EdgeKind.SYNAPSE if config.skips else Const(1)
+
+
+def side_bits(config: TTFSConfig) -> int:
+    """Return the bits of a row or column."""
+    return (config.max_side - 1).bit_length()
+
+
 def map_layout(config: TTFSConfig) -> data.StructLayout:
     """Return the descriptor of a map.
 
@@ -31,9 +43,9 @@ def map_layout(config: TTFSConfig) -> data.StructLayout:
     -------
     base : index_range(config.groups)
         Address of its first group.
-    x_bits : range(9)
+    x_bits : range(side_bits(config) + 1)
         Place of the row in a pixel's number.
-    g_bits : range(8)
+    g_bits : range(index_bits(config.pixel_groups) + 1)
         Place of the pixel's number in an address.
     first_edge : index_range(config.edges)
         Its first edge; the others follow.
@@ -50,8 +62,8 @@ def map_layout(config: TTFSConfig) -> data.StructLayout:
     """
     return data.StructLayout({
         "base": index_range(config.groups),
-        "x_bits": range(9),
-        "g_bits": range(8),
+        "x_bits": range(side_bits(config) + 1),
+        "g_bits": range(index_bits(config.pixel_groups) + 1),
         "first_edge": index_range(config.edges),
         "edges": range(config.edges + 1),
         "exponential": unsigned(1),
@@ -59,6 +71,11 @@ def map_layout(config: TTFSConfig) -> data.StructLayout:
         "window": unsigned(config.time_bits),
         "output": unsigned(1),
     })
+
+
+def chosen_fields(layout: data.StructLayout, names: tuple[str, ...]) -> data.StructLayout:
+    """Return a layout of some fields of another, for a table that needs no more."""
+    return data.StructLayout({name: layout[name].shape for name in names})
 
 
 def edge_layout(config: TTFSConfig) -> data.StructLayout:
@@ -72,11 +89,11 @@ def edge_layout(config: TTFSConfig) -> data.StructLayout:
         Target.
     base : index_range(config.groups)
         Address of the target's first group.
-    x_bits : range(9)
+    x_bits : range(side_bits(config) + 1)
         As of the target.
-    g_bits : range(8)
+    g_bits : range(index_bits(config.pixel_groups) + 1)
         As of the target.
-    last_group : range(128)
+    last_group : index_range(config.pixel_groups)
         Groups of a pixel of the target, less one; 0 unless the edge is a synapse.
     last_y : range(config.max_side)
         Height of the target, less one.
@@ -101,9 +118,9 @@ def edge_layout(config: TTFSConfig) -> data.StructLayout:
         "kind": EdgeKind,
         "map": index_range(config.maps),
         "base": index_range(config.groups),
-        "x_bits": range(9),
-        "g_bits": range(8),
-        "last_group": range(128),
+        "x_bits": range(side_bits(config) + 1),
+        "g_bits": range(index_bits(config.pixel_groups) + 1),
+        "last_group": index_range(config.pixel_groups),
         "last_y": range(config.max_side),
         "last_x": range(config.max_side),
         "kernel_y": range(config.max_kernel + 1),
@@ -152,11 +169,11 @@ def network_layout(config: TTFSConfig) -> data.StructLayout:
         Height of an image, less one.
     last_x : range(config.max_side)
         Its width, less one.
-    last_channel : range(256)
+    last_channel : index_range(config.max_channels)
         Its channels, less one.
-    y_bits : range(9)
+    y_bits : range(side_bits(config) + 1)
         Place of the channel in the address of a pixel's bank.
-    x_bits : range(9)
+    x_bits : range(side_bits(config) + 1)
         Place of the row there.
     kernel_last_y : range(config.max_kernel)
         Height of the first kernel, less one.
@@ -176,9 +193,9 @@ def network_layout(config: TTFSConfig) -> data.StructLayout:
         Its height, less one.
     first_last_x : range(config.max_side)
         Its width, less one.
-    first_x_bits : range(9)
+    first_x_bits : range(side_bits(config) + 1)
         As in `map_layout`.
-    first_g_bits : range(8)
+    first_g_bits : range(index_bits(config.pixel_groups) + 1)
         As in `map_layout`.
     first_channels : range(config.first_groups * config.lanes + 1)
         Its channels.
@@ -186,20 +203,21 @@ def network_layout(config: TTFSConfig) -> data.StructLayout:
         Its groups of channels, less one.
     """
     side, kernel = range(config.max_side), range(config.max_kernel)
+    bits = range(side_bits(config) + 1)
     return data.StructLayout({
         "configuration": unsigned(32),
         "tau_shift": range(config.max_tau_shift + 1),
         "neuron_groups": range(config.neuron_groups + 1),
         "time_groups": range(config.time_groups + 1),
-        "last_y": side, "last_x": side, "last_channel": range(256),
-        "y_bits": range(9), "x_bits": range(9),
+        "last_y": side, "last_x": side, "last_channel": index_range(config.max_channels),
+        "y_bits": bits, "x_bits": bits,
         "kernel_last_y": kernel, "kernel_last_x": kernel,
         "padding": range(16), "shift": range(32),
         "window": unsigned(config.time_bits),
         "first_map": index_range(config.maps),
         "first_base": index_range(config.groups),
         "first_last_y": side, "first_last_x": side,
-        "first_x_bits": range(9), "first_g_bits": range(8),
+        "first_x_bits": bits, "first_g_bits": range(index_bits(config.pixel_groups) + 1),
         "first_channels": range(config.first_groups * config.lanes + 1),
         "first_last_group": index_range(config.first_groups),
     })

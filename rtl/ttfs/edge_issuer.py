@@ -8,10 +8,18 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import channel_entry_layout, edge_layout, index_bits, map_layout
+from .descriptors import (
+    channel_entry_layout,
+    chosen_fields,
+    edge_layout,
+    index_bits,
+    map_layout,
+)
 from .layouts import element_layout
 
-__all__ = ["EdgeIssuer", "issue_layout", "table_write_layout"]
+__all__ = ["EdgeIssuer", "issue_layout", "table", "table_write_layout"]
+
+_OF_MAP = ("base", "x_bits", "g_bits", "first_edge", "edges")
 
 
 def table_write_layout(shape, depth: int) -> data.StructLayout:
@@ -25,6 +33,16 @@ def table_write_layout(shape, depth: int) -> data.StructLayout:
         What it is.
     """
     return data.StructLayout({"address": index_range(depth), "entry": shape})
+
+
+def table(m: Module, name: str, writes: stream.Interface, shape: data.StructLayout,
+          depth: int) -> ReadPort:
+    """Add a table that keeps some fields of what is loaded, and return its read port."""
+    m.submodules[name] = memory = Memory(shape=shape, depth=depth, init=[])
+    write = memory.write_port()
+    m.d.comb += [write.addr.eq(writes.p.address), write.en.eq(writes.valid),
+                 *(write.data[field].eq(writes.p.entry[field]) for field, _ in shape)]
+    return memory.read_port()
 
 
 def issue_layout(config: TTFSConfig) -> data.StructLayout:
@@ -106,10 +124,12 @@ config.channel_entries), always_ready=True))
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        maps = self._table(m, "maps", self.i_map, map_layout(config), config.maps)
-        edges = self._table(m, "edges", self.i_edge, edge_layout(config), config.edges)
-        channels = self._table(m, "channels", self.i_channel, channel_entry_layout(config),
-                               config.channel_entries)
+        maps, edges, channels = (
+            table(m, name, writes, shape, depth) for name, writes, shape, depth in (
+                ("maps", self.i_map, chosen_fields(map_layout(config), _OF_MAP), config.maps),
+                ("edges", self.i_edge, edge_layout(config), config.edges),
+                ("channels", self.i_channel, channel_entry_layout(config),
+                 config.channel_entries)))
         element = Signal(element_layout(config))
         has_map, has_edge, has_channel = Signal(), Signal(), Signal()
         index = Signal(range(config.edges))
@@ -149,12 +169,3 @@ config.channel_entries), always_ready=True))
                 edge.eq(edges.data), *(later[name].eq(place[name]) for name in place),
             ]
         return m
-
-    def _table(self, m: Module, name: str, writes: stream.Interface, shape,
-               depth: int) -> ReadPort:
-        """Add a table and return its read port."""
-        m.submodules[name] = memory = Memory(shape=shape, depth=depth, init=[])
-        write = memory.write_port()
-        m.d.comb += [write.addr.eq(writes.p.address), write.data.eq(writes.p.entry),
-                     write.en.eq(writes.valid)]
-        return memory.read_port()

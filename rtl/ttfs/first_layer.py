@@ -29,8 +29,8 @@ class FirstLayer(wiring.Component):
     lie behind one another, in the order channel, row, column of the kernel, those of group 0
     first, at address 0 and on.
 
-    Latency: taps + 4 cycles from ``start`` to the first group.
-    Throughput: 1 tap of 4 positions and ``P`` channels per cycle.
+    Latency: taps + 5 cycles from ``start`` to the first group.
+    Throughput: 1 tap of 4 positions and ``P`` channels per cycle, and 1 cycle for each group.
     Back-pressure: a group that waits on ``o`` stops the work.
     Reset: synchronous; drops the image at work. The biases stay.
 
@@ -94,20 +94,22 @@ always_ready=True))
         counters = [  # innermost first
             (Signal(kernel, name="kernel_x"), network.kernel_last_x),
             (Signal(kernel, name="kernel_y"), network.kernel_last_y),
-            (Signal(8, name="channel"), network.last_channel),
+            (Signal(index_range(config.max_channels), name="channel"), network.last_channel),
             (Signal(index_range(config.first_groups), name="group"), network.first_last_group),
             (Signal(side, name="x"), network.first_last_x),
             (Signal(side, name="y"), network.first_last_y)]
         kernel_x, kernel_y, channel, group, x, y = (counter for counter, _ in counters)
         walking, advance = Signal(), Signal()
+        begins = Signal()  # the sums are to begin with the biases
         stages = Signal(3)  # with an operand that is read, multiplied, summed up
-        firsts, lasts = Signal(3), Signal(3)
+        firsts, lasts = Signal(2), Signal(3)
         groups = [Signal.like(group, name=f"group_{k}") for k in range(3)]
         targets = [Signal(index_range(config.groups), name=f"target_{k}") for k in range(3)]
         ends = [counter == last for counter, last in counters]
         last_tap = Cat(ends[:3]).all()
         m.d.comb += [
-            advance.eq(walking & ~(last_tap & ((stages & lasts).any() | self.o.valid))),
+            advance.eq(walking & ~begins
+                       & ~(last_tap & ((stages & lasts).any() | self.o.valid))),
             self.busy.eq(walking | stages.any() | self.o.valid),
             self.corner.y.eq((y << 1) + kernel_y - network.padding),
             self.corner.x.eq((x << 1) + kernel_x - network.padding),
@@ -119,16 +121,18 @@ always_ready=True))
                 with m.If(carry):
                     m.d.sync += counter.eq(Mux(end, 0, counter + 1))
                 carry = carry & end
-            m.d.sync += [walking.eq(~carry),
+            m.d.sync += [walking.eq(~carry), begins.eq(last_tap),
                          self.address.eq(Mux(last_tap & ends[3], 0, self.address + 1))]
+        with m.Else():
+            m.d.sync += begins.eq(0)
         with m.If(self.start):
-            m.d.sync += [walking.eq(1), self.address.eq(0)]
+            m.d.sync += [walking.eq(1), begins.eq(1), self.address.eq(0)]
         m.d.sync += [
             stages.eq(Cat(advance, stages)), lasts.eq(Cat(last_tap, lasts)),
-            firsts.eq(Cat((kernel_x == 0) & (kernel_y == 0) & (channel == 0), firsts)),
+            firsts.eq(Cat(walking & begins, firsts)),
             groups[0].eq(group),
-            targets[0].eq(network.first_base + group
-                          + (((y << network.first_x_bits) + x) << network.first_g_bits)),
+            targets[0].eq(network.first_base + (
+                (((y << network.first_x_bits) | x) << network.first_g_bits) | group)),
             *(later.eq(now) for row in (groups, targets)
               for now, later in zip(row, row[1:], strict=False))]
         sums = self._sums(m, stages[1], firsts[1], groups[0])
@@ -147,11 +151,16 @@ always_ready=True))
         for lane in range(config.lanes):
             row = []
             for place in range(4):
-                product = Signal(signed(config.weight_bits + 8), name=f"product_{lane}_{place}")
-                total = Signal(signed(config.accumulator_bits), name=f"sum_{lane}_{place}")
-                m.d.sync += product.eq(self.window[place] * self.weights[lane])
-                with m.If(add):
-                    m.d.sync += total.eq(Mux(first, read.data[lane], total) + product)
+                # In this form, with the sign that a pixel is extended by and without a reset,
+                # Yosys puts all of it into a DSP block of an iCE40.
+                product = Signal(signed(config.weight_bits + 9), name=f"product_{lane}_{place}",
+                                 reset_less=True)
+                total = Signal(signed(config.accumulator_bits), name=f"sum_{lane}_{place}",
+                               reset_less=True)
+                pixel = Cat(self.window[place], Const(0, 1)).as_signed()
+                m.d.sync += product.eq(pixel * self.weights[lane])
+                with m.If(first | add):
+                    m.d.sync += total.eq(Mux(first, read.data[lane], total + product))
                 row.append(total)
             sums.append(row)
         return sums
@@ -165,17 +174,20 @@ always_ready=True))
         with m.If(complete):
             m.d.sync += [self.o.valid.eq(1), self.o.p.group.eq(target),
                          self.o.p.map.eq(network.first_map)]
+        bits = self.config.time_bits
+        late = Signal(self.config.accumulator_bits)  # bits of a sum that no time word holds
+        m.d.comb += late.eq(-1 << bits << network.shift)
         for lane, row in enumerate(sums):
             upper, lower, most = (Signal.like(row[0], name=f"{name}_{lane}")
                                   for name in ("upper", "lower", "most"))
-            time = Signal.like(row[0], name=f"time_{lane}")
+            time = Signal(bits, name=f"time_{lane}")
             m.d.comb += [upper.eq(Mux(row[0] > row[1], row[0], row[1])),
                          lower.eq(Mux(row[2] > row[3], row[2], row[3])),
                          most.eq(Mux(upper > lower, upper, lower)),
                          time.eq(most >> network.shift)]
             with m.If(complete):
                 m.d.sync += [
-                    self.o.p.times[lane].eq(Mux(time < 0, 0, Mux(
-                        time > network.window, network.window, time))),
+                    self.o.p.times[lane].eq(Mux(most < 0, 0, Mux(
+                        (most & late).any() | (time > network.window), network.window, time))),
                     self.o.p.mask[lane].eq(group * self.config.lanes + lane
                                            < network.first_channels)]

@@ -177,10 +177,11 @@ always_ready=True))
         m = Module()
         words = [-(-Shape.cast(shape).width // 32) for shape, _ in self._shapes.values()]
         region = Signal(range(len(words)))
-        address = Signal(32)
-        entry = Signal(32 * max(words))
+        address = Signal(range(2 * max(depth for _, depth in self._shapes.values())))
+        entry = Signal(32 * max(words[1:]))  # of all but the network
         index = Signal(index_range(max(words)))
         filled, loaded, full = Signal(), Signal(), Signal()
+        known = Signal()  # the configuration
         header = Signal(data.StructLayout({"kind": 8, "argument": 8, "rest": 16}))
         held, left = Signal(32), Signal(range(5))
         final = Signal()  # the held word ends its frame
@@ -202,15 +203,20 @@ always_ready=True))
             with m.State("ADDRESS"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
-                    m.d.sync += address.eq(word)
+                    m.d.sync += address.eq(Mux(word[len(address):].any(), ~0, word))
                     m.next = "ENTRIES"
                     with m.If(self.i.p.last):
                         self._stop(m, TTFSError.LENGTH)
             with m.State("ENTRIES"):
                 m.d.comb += self.i.ready.eq(sound)
                 with m.If(self.i.valid & self.i.ready):
-                    m.d.sync += [entry.word_select(index, 32).eq(word), filled.eq(full),
-                                 index.eq(Mux(full, 0, index + 1))]
+                    m.d.sync += [filled.eq(full), index.eq(Mux(full, 0, index + 1))]
+                    with m.If(region == Region.NETWORK.value):
+                        m.d.sync += self.network.as_value().word_select(index, 32).eq(word)
+                        with m.If(index == 0):
+                            m.d.sync += known.eq(word == int(self.config.hash()[:8], 16))
+                    with m.Else():
+                        m.d.sync += entry.word_select(index, 32).eq(word)
                     with m.If(self.i.p.last):
                         m.next = "HEADER"
                         with m.If(~full):
@@ -224,7 +230,11 @@ always_ready=True))
                 pass
         with m.If(flaw != TTFSError.NONE):
             m.d.sync += self.error.eq(flaw)
-        self._load(m, filled, region, address, entry, loaded, flaw)
+        self._load(m, filled, region, address, entry, flaw)
+        with m.If(filled & (region == Region.NETWORK.value) & (address == 0)):
+            m.d.sync += loaded.eq(known)
+            with m.If(~known):
+                m.d.comb += flaw.eq(TTFSError.CONFIGURATION)
         return m
 
     def _stop(self, m: Module, error: TTFSError) -> None:
@@ -267,22 +277,15 @@ always_ready=True))
             self._stop(m, TTFSError.IMAGE)
 
     def _load(self, m: Module, filled: Signal, region: Signal, address: Signal, entry: Signal,
-              loaded: Signal, flaw: Any) -> None:
+              flaw: Any) -> None:
         """Hand a filled entry to its memory."""
         streams = (None, self.o_map, self.o_edge, self.o_channel, self.o_weights, self.o_bias)
         for number, ((shape, depth), writes) in enumerate(
                 zip(self._shapes.values(), streams, strict=True)):
-            value = entry[:Shape.cast(shape).width]
             chosen = filled & (region == number)
             with m.If(chosen & (address >= depth)):
                 m.d.comb += flaw.eq(TTFSError.ADDRESS)
             if writes is not None:
-                m.d.comb += [writes.p.address.eq(address), writes.p.entry.eq(value),
+                m.d.comb += [writes.p.address.eq(address),
+                             writes.p.entry.eq(entry[:Shape.cast(shape).width]),
                              writes.valid.eq(chosen & (address < depth))]
-                continue
-            wanted = int(self.config.hash()[:8], 16)
-            found = data.View(network_layout(self.config), value)
-            with m.If(chosen & (address == 0)):
-                m.d.sync += [self.network.eq(value), loaded.eq(found.configuration == wanted)]
-                with m.If(found.configuration != wanted):
-                    m.d.comb += flaw.eq(TTFSError.CONFIGURATION)

@@ -7,7 +7,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config import TTFSConfig
-from .descriptors import index_bits, network_layout
+from ..ftp.layouts import index_range
+from .descriptors import index_bits, network_layout, side_bits
 
 __all__ = ["ImageMemory", "corner_layout"]
 
@@ -17,15 +18,15 @@ def corner_layout(config: TTFSConfig) -> data.StructLayout:
 
     Members
     -------
-    y : unsigned((config.max_side - 1).bit_length() + 2)
+    y : unsigned(side_bits(config) + 2)
         Two's complement; row of the upper two.
-    x : unsigned((config.max_side - 1).bit_length() + 2)
+    x : unsigned(side_bits(config) + 2)
         Two's complement; column of the left two.
-    channel : range(256)
+    channel : index_range(config.max_channels)
         Of the image.
     """
-    side = unsigned((config.max_side - 1).bit_length() + 2)
-    return data.StructLayout({"y": side, "x": side, "channel": range(256)})
+    side = unsigned(side_bits(config) + 2)
+    return data.StructLayout({"y": side, "x": side, "channel": index_range(config.max_channels)})
 
 
 class ImageMemory(wiring.Component):
@@ -80,8 +81,9 @@ class ImageMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         network = self.network
-        side = (self.config.max_side - 1).bit_length()
-        y, x, channel = Signal(side), Signal(side), Signal(8)
+        side = side_bits(self.config)
+        y, x = Signal(side), Signal(side)
+        channel = Signal(index_range(self.config.max_channels))
         end_y, end_x, odd = Signal(), Signal(), Signal(2)
         m.d.comb += [
             end_y.eq(y == network.last_y), end_x.eq(x == network.last_x),
@@ -125,5 +127,5 @@ class ImageMemory(wiring.Component):
         return place >> 1, ~place[-1] & (place <= last)
 
     def _address(self, channel: Value, row: Value, column: Value) -> Value:
-        address = (((channel << self.network.y_bits) + row) << self.network.x_bits) + column
+        address = (((channel << self.network.y_bits) | row) << self.network.x_bits) | column
         return address[:index_bits(self.config.bank_pixels)]

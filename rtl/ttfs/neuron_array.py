@@ -6,18 +6,20 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import map_layout
-from .edge_issuer import table_write_layout
+from .descriptors import chosen_fields, index_bits, map_layout
+from .edge_issuer import table, table_write_layout
 from .layouts import spikes_layout, state_layout
 from .target_walker import target_layout
 from .ttfs_neuron import TTFSNeuron
 
 __all__ = ["NeuronArray", "neuron_read_layout"]
+
+_OF_MAP = ("exponential", "threshold", "window", "output")
 
 
 def neuron_read_layout(config: TTFSConfig) -> data.ArrayLayout:
@@ -126,17 +128,19 @@ always_ready=True))
                                    "map": index_range(config.maps)})
         m.submodules.states = states = Memory(
             shape=state_layout(config), depth=config.neuron_groups, init=[])
-        queue: Any = SyncFIFOBuffered(width=place.size, depth=config.neuron_groups)
+        depth = 1 << index_bits(config.neuron_groups)
+        queue: Any = SyncFIFOBuffered(width=place.size, depth=depth + 1)  # a memory of depth words
         m.submodules.queue = queue
         m.submodules.neuron = neuron = TTFSNeuron(config)
         write = states.write_port()
         read = states.read_port(transparent_for=[write])
-        map_read = self._maps(m)
+        map_read = table(m, "maps", self.i_map, chosen_fields(map_layout(config), _OF_MAP),
+                         config.maps)
 
         working, updating = Signal(), Signal()  # an operation on the group read; an update
         here = Signal(place)
         exponential = Signal()
-        left = Signal(range(config.neuron_groups + 1))  # groups that wait for their update
+        left = Signal.like(queue.level)  # groups that wait for their update
         advance, pop, wakes, behind = Signal(), Signal(), Signal(), Signal()
         head = data.View(place, queue.r_data)
         own: data.View = map_read.data
@@ -184,17 +188,11 @@ always_ready=True))
         self._give(m, neuron, here, own)
         return m
 
-    def _maps(self, m: Module) -> ReadPort:
-        """Add the table of maps and return its read port."""
-        m.submodules.maps = maps = Memory(
-            shape=map_layout(self.config), depth=self.config.maps, init=[])
-        write = maps.write_port()
-        m.d.comb += [write.addr.eq(self.i_map.p.address), write.data.eq(self.i_map.p.entry),
-                     write.en.eq(self.i_map.valid)]
-        return maps.read_port()
-
     def _give(self, m: Module, neuron: TTFSNeuron, here: data.View, own: data.View) -> None:
         """Give out the spikes of an update, with the group that they are of."""
+        first = Signal(index_range(self.config.groups))  # group of the classes
+        with m.If(self.i_map.valid & self.i_map.p.entry.output):
+            m.d.sync += first.eq(self.i_map.p.entry.base)
         m.d.comb += [
             self.o.valid.eq(neuron.o.valid), neuron.o.ready.eq(self.o.ready),
             self.o.p.mask.eq(neuron.o.p.mask),
@@ -203,4 +201,4 @@ always_ready=True))
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.p.group.eq(here.group), self.o.p.map.eq(here.map),
                          self.output.eq(own.output),
-                         self.first_class.eq((here.group - own.base) * self.config.lanes)]
+                         self.first_class.eq((here.group - first) * self.config.lanes)]

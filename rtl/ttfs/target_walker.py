@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import EdgeKind, channel_entry_layout, edge_layout
+from .descriptors import EdgeKind, channel_entry_layout, edge_layout, is_synapse
 from .edge_issuer import issue_layout
 
 __all__ = ["TargetWalker", "target_layout"]
@@ -139,21 +139,22 @@ class TargetWalker(wiring.Component):
         weights = index_range(config.weight_words)
         at = Signal(edge_layout(config))  # the edge being walked
         state = Signal(data.StructLayout({
-            "y": range(config.max_side), "x": range(config.max_side), "group": range(128),
+            "y": range(config.max_side), "x": range(config.max_side),
+            "group": index_range(config.pixel_groups),
             "last_y": range(config.max_side), "first_x": range(config.max_side),
             "last_x": range(config.max_side),
             "row": group, "pixel": group, "row_weights": weights, "pixel_weights": weights,
             "lane": index_range(config.lanes), "delay": unsigned(config.delay_bits)}))
         y, x = bounds["y"], bounds["x"]
         lane_bits = (config.lanes - 1).bit_length()
-        synapse = edge.kind == EdgeKind.SYNAPSE
+        synapse = is_synapse(config, edge.kind)
         start, first = Signal(group), Signal(weights)
         next_pixel, next_row = Signal(group), Signal(group)
         next_weights, next_row_weights = Signal(weights), Signal(weights)
         end_group, end_x = Signal(), Signal()
         m.d.comb += [
-            start.eq(edge.base + (((y.first << edge.x_bits) + x.first) << edge.g_bits)
-                     + Mux(synapse, 0, entry.value >> lane_bits)),
+            start.eq(edge.base + ((((y.first << edge.x_bits) | x.first) << edge.g_bits)
+                                  | Mux(synapse, 0, entry.value >> lane_bits))),
             first.eq(entry.value + ((y.tap * edge.kernel_x + x.tap) << edge.g_bits)),
             next_pixel.eq(state.pixel + (1 << at.g_bits)),
             next_row.eq(state.row + (1 << (at.x_bits + at.g_bits))),

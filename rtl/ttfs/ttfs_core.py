@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..config import TTFSConfig
 from ..ftp.layouts import index_range
-from .descriptors import EdgeKind
+from .descriptors import is_synapse
 from .edge_issuer import EdgeIssuer
 from .event_queue import EventQueue
 from .first_layer import FirstLayer
@@ -160,15 +160,17 @@ class TTFSCore(wiring.Component):
 
     def _weights(self, m: Module, reader: FrameReader, first: FirstLayer, walker: TargetWalker,
                  neurons: NeuronArray) -> None:
-        """Add the memory of all weights."""
+        """Add the memory of all weights, with one port: it is not loaded while it is read."""
         m.submodules.weights = memory = Memory(
             shape=weight_word_layout(self.config), depth=self.config.weight_words, init=[])
         write, read = memory.write_port(), memory.read_port()
+        address = Signal.like(read.addr)
         m.d.comb += [
-            write.addr.eq(reader.o_weights.p.address), write.data.eq(reader.o_weights.p.entry),
-            write.en.eq(reader.o_weights.valid),
-            read.en.eq(neurons.i.ready),
-            read.addr.eq(Mux(first.busy, first.address, walker.o.p.weights)),
+            address.eq(Mux(write.en, reader.o_weights.p.address,
+                           Mux(first.busy, first.address, walker.o.p.weights))),
+            write.addr.eq(address), read.addr.eq(address),
+            write.data.eq(reader.o_weights.p.entry), write.en.eq(reader.o_weights.valid),
+            read.en.eq(neurons.i.ready & ~write.en),
             first.weights.eq(read.data), neurons.weights.eq(read.data),
         ]
 
@@ -176,7 +178,7 @@ class TTFSCore(wiring.Component):
               walker: TargetWalker, neurons: NeuronArray, times: TimeMemory,
               serializer: SpikeSerializer, first: FirstLayer) -> None:
         """Connect the global time, and the ways of events in it."""
-        synapse = walker.o.p.kind == EdgeKind.SYNAPSE
+        synapse = is_synapse(self.config, walker.o.p.kind)
         m.d.comb += [
             *(unit.time.eq(sequencer.time) for unit in (queue, issuer, neurons, times)),
             queue.take.eq(sequencer.take), sequencer.pending.eq(queue.pending),
@@ -241,7 +243,11 @@ class TTFSCore(wiring.Component):
                    "events": neurons.i.valid & neurons.i.ready,
                    "spikes": issuer.i.valid & issuer.i.ready}
         for name, event in counted.items():
+            count = Signal(config.counter_bits, name=name)
+            m.d.comb += writer.result[name].eq(count)
             with m.If(event):
-                m.d.sync += result[name].eq(result[name] + 1)
+                m.d.sync += count.eq(count + 1)
+            with m.If(reader.begin):
+                m.d.sync += count.eq(0)
         with m.If(reader.begin):
             m.d.sync += [decided.eq(0), result.eq(0), result.decision.eq(config.silent)]

