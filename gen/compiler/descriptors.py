@@ -6,7 +6,14 @@ from typing import Any
 
 from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer
 from ...models.golden.source import IMAGE
-from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
+from ...rtl.config import AcceleratorConfig
+from ...rtl.soc.descriptor import (
+    DESCRIPTOR_WORDS,
+    Mode,
+    Operation,
+    descriptor_layout,
+    field_limits,
+)
 from .fibers import FiberSource
 from .fields import pack_fields
 from .layer_plan import LayerPlan
@@ -46,14 +53,14 @@ class Places:
     result_words: int
 
 
-def encode_descriptor(image: SpikeMap, places: Places) -> bytes:
+def encode_descriptor(image: SpikeMap, places: Places, config: AcceleratorConfig) -> bytes:
     """Return the descriptor that encodes the image."""
     target = places.maps[IMAGE]
-    return _packed(IMAGE, {
+    return _packed(config, IMAGE, {
         "operation": Operation.ENCODE, "mode": Mode.SPIKES,
         "passes": image.passes, "out_passes": image.passes, "columns": image.channels,
         "flags": {"signed_input": int(image.signed)}, "out_bits": image.bits,
-        "out_address": target.address, "out_pass_pitch": image.pass_pitch,
+        "out_address": target.address, "out_pass_pitch": _pass_pitch(image),
         "out_pixel_pitch": image.pixel_pitch, "out_chunk_pitch": image.chunk_pitch,
         "input_address": places.input, "input_image_pitch": places.input_words,
         "input_words": places.input_words, "pixels": image.height * image.width,
@@ -61,7 +68,7 @@ def encode_descriptor(image: SpikeMap, places: Places) -> bytes:
     })
 
 
-def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
+def layer_descriptor(plan: LayerPlan, places: Places, config: AcceleratorConfig) -> bytes:
     """Return the descriptor of a layer."""
     layer, order = plan.layer, plan.order
     name = layer.name
@@ -69,7 +76,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
     residual_in = places.residuals[layer.residual] if layer.residual else None
     residual_out = places.residuals[name] if layer.keep_residual else None
     residual = residual_in or residual_out
-    return _packed(name, {
+    return _packed(config, name, {
         "operation": Operation.LAYER, "mode": _MODES[layer.output],
         "source_count": max(1, len(plan.sources)), "pool": layer.pool,
         "out_height": order.height, "out_width": order.width,
@@ -101,7 +108,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int) -> bytes:
         "residual_words": residual.words if residual else 0,
         "sources": [_source(fiber, places.maps[fiber.source.input]) for fiber in plan.sources],
         **_attention(plan, places), **_residual_pool(plan, places),
-        **_output(plan, places, chunk),
+        **_output(plan, places, config.chunk),
     })
 
 
@@ -110,7 +117,7 @@ def _output(plan: LayerPlan, places: Places, chunk: int) -> dict[str, int]:
         return {"out_address": places.result, "out_image_pitch": places.result_words}
     target, order = places.maps[plan.layer.name], plan.order
     return {
-        "out_address": target.address, "out_pass_pitch": target.pass_pitch,
+        "out_address": target.address, "out_pass_pitch": _pass_pitch(target),
         "out_tile_pitch": order.windows_per_tile * target.pixel_pitch,
         "out_block_pitch": order.block_columns // chunk * target.chunk_pitch
         if order.blocks > 1 else 0,
@@ -149,7 +156,7 @@ def _residual_pool(plan: LayerPlan, places: Places) -> dict[str, Any]:
 def _source(fiber: FiberSource, read: SpikeMap) -> dict[str, int]:
     source = fiber.source
     return {
-        "address": read.address, "pass_pitch": read.pass_pitch, "row_pitch": read.row_pitch,
+        "address": read.address, "pass_pitch": _pass_pitch(read), "row_pitch": read.row_pitch,
         "pixel_pitch": read.pixel_pitch, "chunk_pitch": read.chunk_pitch,
         "height": read.height, "width": read.width,
         "kernel_height": source.kernel[0], "kernel_width": source.kernel[1],
@@ -159,5 +166,11 @@ def _source(fiber: FiberSource, read: SpikeMap) -> dict[str, int]:
     }
 
 
-def _packed(layer: str, fields: dict[str, Any]) -> bytes:
-    return pack_fields(descriptor_layout(), fields, layer).to_bytes(DESCRIPTOR_BYTES, "little")
+def _pass_pitch(stored: SpikeMap) -> int:
+    """Return the words from one lane pass to the next, if there is one."""
+    return stored.pass_pitch if stored.passes > 1 else 0
+
+
+def _packed(config: AcceleratorConfig, layer: str, fields: dict[str, Any]) -> bytes:
+    content = pack_fields(descriptor_layout(), fields, layer, limits=field_limits(config))
+    return content.to_bytes(DESCRIPTOR_BYTES, "little")

@@ -10,6 +10,7 @@ from .checks import ConfigError, check_limits, check_name, check_powers_of_two
 from .element import ElementConfig
 from .ftp import FTP_LIMITS
 from .imc import CrossbarConfig
+from .limits import LimitsConfig
 
 __all__ = ["MEMORIES", "AcceleratorConfig", "beat_slot_bits"]
 
@@ -23,6 +24,7 @@ _ACCELERATOR_LIMITS = {
     "max_columns": (8, 65536),
     "requantize": (0, 1),
 }
+_UNLIMITED = LimitsConfig()
 _CELL_BITS = 15  # of a cell's value in memory
 
 
@@ -32,7 +34,7 @@ class AcceleratorConfig(ElementConfig):
 
     With ``crossbar`` it has crossbar macros beside its elements, and each layer is computed by
     the ones or the others. With ``attention`` it has a unit for spikes times spikes, and one that
-    pools residuals.
+    pools residuals. With ``limits`` it runs small networks only.
 
     Raises
     ------
@@ -41,7 +43,7 @@ class AcceleratorConfig(ElementConfig):
     """
 
     parts: ClassVar[dict[str, type[Config]]] = {
-        "crossbar": CrossbarConfig, "attention": AttentionConfig}
+        "crossbar": CrossbarConfig, "attention": AttentionConfig, "limits": LimitsConfig}
 
     pe: str = "loas"               # one of PES
     rows_per_pe: int = 1           # r: rows that one element computes
@@ -55,6 +57,7 @@ class AcceleratorConfig(ElementConfig):
     requantize: int = 1            # 1: with multipliers for requantization and residuals
     crossbar: CrossbarConfig | None = None  # of the macros, if there are any
     attention: AttentionConfig | None = None  # of the unit, if there is one
+    limits: LimitsConfig | None = None  # of the networks, if they are to be small
 
     def __post_init__(self) -> None:
         ElementConfig.__post_init__(self)
@@ -78,6 +81,7 @@ class AcceleratorConfig(ElementConfig):
                                   f"({self.memory_bits}), not {self.beat_values * value}")
         self._check_crossbar()
         self._check_attention()
+        self._check_bounds()
 
     def _check_crossbar(self) -> None:
         """Raise `ConfigError` unless the macros fit what feeds them and what takes their sums."""
@@ -127,6 +131,51 @@ class AcceleratorConfig(ElementConfig):
                               f"not be {attention.result_limit}")
         if not self.requantize:
             raise ConfigError("requantize must be 1 with attention, not 0")
+
+    def _check_bounds(self) -> None:
+        """Raise `ConfigError` unless what is built fits the limits of the networks."""
+        if self.limits is None:
+            return
+        if not isinstance(self.limits, LimitsConfig):
+            raise ConfigError(f"limits must be a table of parameters, not {self.limits!r}")
+        for name in ("crossbar", "attention"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"{name} must be absent with limits, not present")
+        if self.limits.serial and (self.memory != "on_chip" or self.memory_bits != 32):
+            raise ConfigError(f"memory must be on_chip, of 32 bits, with limits.serial, "
+                              f"not {self.memory} of {self.memory_bits}")
+        if self.memory == "on_chip" and self.memory_words >= 1 << self.limits.address_bits:
+            raise ConfigError(f"memory_words must be below 2 ** limits.address_bits "
+                              f"({1 << self.limits.address_bits}), not {self.memory_words}")
+
+    @property
+    def bounds(self) -> LimitsConfig:
+        """The limits of the networks; those of the descriptor where there are no others."""
+        return self.limits or _UNLIMITED
+
+    def queue_depth(self, usual: int) -> int:
+        """Return the depth of a queue between units that is ``usual`` where speed counts."""
+        return 1 if self.bounds.serial else usual
+
+    @property
+    def tile_bits(self) -> int:
+        """Bits of the number of tiles of a layer: each row may have one of its own."""
+        return min(32, self.bounds.position_bits + self.tile_rows.bit_length())
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a number of rows of a tile, as descriptors have it."""
+        return self.tile_rows.bit_length() if self.limits else 8
+
+    @property
+    def chunk_count_bits(self) -> int:
+        """Bits of a number of chunks of a fiber, as descriptors have it."""
+        return self.max_chunks.bit_length() if self.limits else 16
+
+    @property
+    def tap_bits(self) -> int:
+        """Bits of a number of taps, or of chunks of a pixel, as descriptors have them."""
+        return max(self.chunk, self.max_chunks).bit_length() if self.limits else 8
 
     @property
     def mask_words(self) -> int:

@@ -67,6 +67,10 @@ class FTPConfig(Config):
         """Rows of a tile, at most."""
         return self.tppes
 
+    def queue_depth(self, usual: int) -> int:
+        """Return the depth of a queue between units, ``usual`` unless it is to be small."""
+        return usual
+
     @property
     def max_chunks(self) -> int:
         """Most chunks in one fiber."""

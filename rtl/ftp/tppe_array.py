@@ -138,10 +138,12 @@ class TPPEArray(wiring.Component):
     def _queue_tiles(self, m: Module, stop) -> tuple[StreamQueue, list[StreamQueue]]:
         """Queue each tile's rows for columns, all of it for the lanes that have a row in it."""
         tile = self.i_tile
-        m.submodules.column_tiles = columns = StreamQueue(tile.p.rows.shape(), _TILES)
+        m.submodules.column_tiles = columns = StreamQueue(
+            tile.p.rows.shape(), self.config.queue_depth(_TILES))
         tiles = []
         for first in range(0, self.config.tppes, self.lane_rows):
-            m.submodules[f"gather_tiles_{first}"] = queue = StreamQueue(self.tile_shape, _TILES)
+            m.submodules[f"gather_tiles_{first}"] = queue = StreamQueue(
+                self.tile_shape, self.config.queue_depth(_TILES))
             tiles.append(queue)
         legal, take = Signal(), Signal()
         m.d.comb += [

@@ -12,7 +12,7 @@ from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.compressor import fiber_layout
 from ..ftp.layouts import index_range
 from .descriptor import descriptor_layout
-from .memory_port import ADDRESS_BITS, WriteClient
+from .memory_port import WriteClient
 from .tiles import slots_layout
 
 __all__ = ["ChunkWriter"]
@@ -172,8 +172,10 @@ class ChunkWriter(wiring.Component):
         """Add the walk over the slots of a tile; return the present one and if there is one."""
         layer = self.layer
         active, rows = Signal(), Signal.like(self.i_slots.p.rows)
-        row, lane_pass = Signal(index_range(self.config.tile_rows)), Signal(8)
-        chunk, window, slot = (Signal(ADDRESS_BITS, name=name)  # first slot of each
+        row = Signal(index_range(self.config.tile_rows))
+        lane_pass = Signal(self.config.row_bits)
+        address_bits = self.config.bounds.address_bits
+        chunk, window, slot = (Signal(address_bits, name=name)  # first slot of each
                                for name in ("chunk", "window", "slot"))
         row_end, window_end = Signal(), Signal()
         chunk_next, window_next = Signal.like(chunk), Signal.like(window)

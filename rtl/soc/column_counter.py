@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal
 __all__ = ["count_columns"]
 
 
-def count_columns(m: Module, layer, step) -> tuple[Signal, Signal]:
+def count_columns(m: Module, layer, step, bits: int) -> tuple[Signal, Signal]:
     """Add the count of the columns of ``layer``; it starts again after the last one.
 
     Parameters
@@ -15,6 +15,8 @@ def count_columns(m: Module, layer, step) -> tuple[Signal, Signal]:
         Made of `descriptor_layout`.
     step : Signal
         High when the present column is over.
+    bits : int
+        Of the number of columns.
 
     Returns
     -------
@@ -23,7 +25,7 @@ def count_columns(m: Module, layer, step) -> tuple[Signal, Signal]:
     end : Signal
         It is the last one of the layer.
     """
-    column, place = Signal(16), Signal(16)  # in the layer, in the block
+    column, place = Signal(bits), Signal(bits)  # in the layer, in the block
     final, end = Signal(), Signal()
     m.d.comb += [
         end.eq(column + 1 == layer.columns),

@@ -79,12 +79,13 @@ class Encoder(wiring.Component):
         reading = Signal()             # passes are left
         requested = Signal()           # the image is on its way
         slot_sent = Signal()
-        passes = Signal(8)             # done
+        passes = Signal(self.config.row_bits)  # done
         shift = Signal(range(16 + timesteps))
-        channel, pixel = Signal(16), Signal(32)
+        bounds = self.config.bounds
+        channel, pixel = Signal(bounds.output_bits), Signal(bounds.position_bits)
         lane = Signal(index_range(self.config.beat_values))  # in the slice
         octet = Signal(range(self.config.memory_bits // 8))
-        pass_address, address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        pass_address, address = Signal(bounds.address_bits), Signal(bounds.address_bits)
 
         integer = Signal(signed(16))
         octets = word.payload.word_select(octet, 8)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from .descriptor import descriptor_layout
-from .neuron_stream import neuron_layout
+from .neuron_stream import neuron_config, neuron_layout
 
 __all__ = ["Readout", "result_layout"]
 
@@ -70,8 +70,11 @@ class Readout(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        logit, largest = Signal(signed(_BITS)), Signal(signed(_BITS))
-        column, winner = Signal(16), Signal(16)  # column of the logit that is held
+        spread = (self.config.timesteps - 1).bit_length()
+        sum_bits = min(_BITS, neuron_config(self.config).value_bits + spread)
+        logit, largest = Signal(signed(sum_bits)), Signal(signed(sum_bits))
+        bits = self.config.bounds.output_bits
+        column, winner = Signal(bits), Signal(bits)  # column of the logit that is held
         begun, deciding = Signal(), Signal()     # deciding: the index is what is held
         leave, better, complete = Signal(), Signal(), Signal()
         m.d.comb += [

@@ -70,6 +70,9 @@ class Requantizer(wiring.Component):
         m = Module()
         valid, free = Signal(), Signal()
         if not self.config.requantize:
+            if self.config.bounds.serial:
+                self._add_bias_at_once(m)
+                return m
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
             self._add_bias(m, self.o.valid, self.o.payload, free)
             m.d.comb += self.busy.eq(self.o.valid)
@@ -87,6 +90,18 @@ class Requantizer(wiring.Component):
             "place": neuron_place_layout(self.config),
             "shift": unsigned(5), **extra,
         })
+
+    def _add_bias_at_once(self, m: Module) -> None:
+        """Add the bias without a register: the neuron waits on ``i``, its record as well."""
+        channel, neuron = self.i_channel, self.o.p
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid & channel.valid),
+            self.i.ready.eq(self.o.ready & channel.valid),
+            channel.ready.eq(self.i.valid & self.i.p.place.column_end & self.o.ready),
+            neuron.threshold.eq(channel.p.threshold), neuron.place.eq(self.i.p.place),
+            *(neuron.values[t].eq(self.i.p.values[t] + channel.p.bias)
+              for t in range(self.config.timesteps)),
+        ]
 
     def _add_bias(self, m: Module, valid, biased, free) -> None:
         """Add the stage that meets the channel; ``free`` says that its successor takes it."""

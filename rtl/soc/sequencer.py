@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from .descriptor import DESCRIPTOR_WORDS, Operation, descriptor_layout
+from .descriptor import DESCRIPTOR_WORDS, Operation, descriptor_layout, limited
 from .image_check import ImageCheck
 from .memory_port import ADDRESS_BITS, ReadClient
 from .performance_counters import COUNTERS
@@ -139,13 +139,18 @@ class Sequencer(wiring.Component):
 
         header = check.header
         fields = Signal(descriptor_words * bits)
-        m.d.comb += self.layer.eq(fields[:descriptor_layout().size])
-        index, image, address, image_profile = Signal(32), Signal(32), Signal(32), Signal(32)
-        count = Signal(32)          # words read, profile values sent, steps of a product
+        layout = descriptor_layout()
+        m.d.comb += self.layer.eq(
+            limited(self.config, data.View(layout, fields[:layout.size])))
+        address_bits, counters = (
+            self.config.bounds.address_bits, self.config.bounds.counters)
+        index, image, address, image_profile = (Signal(address_bits, name=name) for name in (
+            "index", "image", "address", "image_profile"))
+        count = Signal(range(64))   # words read, profile values sent, steps of a product
         quiet = Signal(range(_QUIET_CYCLES + 1))
         still = Signal(range(TIMEOUT_CYCLES + 1))
         stopping = Signal()
-        multiplicand = Signal(32)
+        multiplicand = Signal(address_bits)
         code = Signal(8)
         request, word = self.memory.request, self.memory.data
 
@@ -247,9 +252,9 @@ class Sequencer(wiring.Component):
                     m.next = "IMAGE_BASE"
             with state("IMAGE_BASE"):  # image number times pitch, bit by bit
                 m.d.sync += [count.eq(count + 1), multiplicand.eq(multiplicand << 1)]
-                with m.If(image.bit_select(count[:5], 1)):
+                with m.If(image.bit_select(count[:(address_bits - 1).bit_length()], 1)):
                     m.d.sync += self.image_base.eq(self.image_base + multiplicand)
-                with m.If(count == 31):
+                with m.If(count == address_bits - 1):
                     m.next = "BEGIN"
             with state("BEGIN"):
                 m.d.comb += [self.begin.eq(1), self.counting.eq(1)]
@@ -265,6 +270,8 @@ class Sequencer(wiring.Component):
                 with m.If((quiet == _QUIET_CYCLES) & ~self.work.held):
                     with m.If(self.work.leftover):
                         fail(ErrorCode.BAD_DESCRIPTOR)
+                    with m.Elif(Const(not counters, 1)):
+                        m.next = "PROFILE_END"
                     with m.Else():
                         m.d.comb += self.profile_begin.eq(1)
                         m.d.sync += count.eq(0)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.layouts import index_range
 from ..stream_queue import StreamQueue
-from .memory_port import ADDRESS_BITS, ReadClient
+from .memory_port import ReadClient
 from .segments import segment_beat_layout, segment_layout
 
 __all__ = ["SpikeFetch"]
@@ -64,7 +64,7 @@ class SpikeFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        depth = max(3, config.fetch_depth)
+        depth = config.queue_depth(max(3, config.fetch_depth))
         m.submodules.asked = asked = StreamQueue(segment_layout(config), depth)
         m.submodules.known = known = StreamQueue(self._known_layout(), depth)
         may_ask = Signal()
@@ -81,7 +81,7 @@ class SpikeFetch(wiring.Component):
             "mask": unsigned(config.chunk), "segment": segment_layout(config),
         })).create(path=("masked",))
         counted = stream.Signature(data.StructLayout({
-            "known": self._known_layout(), "address": unsigned(ADDRESS_BITS),
+            "known": self._known_layout(), "address": unsigned(config.bounds.address_bits),
         })).create(path=("counted",))
         self._read_mask(m, asked.o, masked)
         self._count(m, masked, counted)

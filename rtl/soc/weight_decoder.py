@@ -135,7 +135,8 @@ class WeightDecoder(wiring.Component):
 
     def _count(self, m: Module, consume) -> Signal:
         """Add the count of chunks and all above; return if there is not what there should be."""
-        chunk, chunk_done, column_done = Signal(16), Signal(), Signal()
+        chunk = Signal(self.config.chunk_count_bits)
+        chunk_done, column_done = Signal(), Signal()
         final, wrong = count_weights(m, self, column_done, consume)
         m.d.comb += [
             self.o.p.last.eq(chunk + 1 == self.layer.chunks),
