@@ -76,7 +76,7 @@ class ReferenceLayer:
             self.memory.write(layer["residual_out"], self.residuals_out)
         if mode == Mode.READOUT:
             logits, best = readout(torch.cat(self.currents, dim=1))
-            self.memory.write(layer["out_address"] + self.image * layer["out_image_pitch"],
+            self.memory.write(layer["out_address"] + self.image * layer["image_pitch"],
                               np.array([*logits.tolist(), best], dtype="<i4").tobytes())
 
     def _read_weights(self) -> np.ndarray:

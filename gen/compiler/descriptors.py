@@ -62,9 +62,8 @@ def encode_descriptor(image: SpikeMap, places: Places, config: AcceleratorConfig
         "flags": {"signed_input": int(image.signed)}, "out_bits": image.bits,
         "out_address": target.address, "out_pass_pitch": _pass_pitch(image),
         "out_pixel_pitch": image.pixel_pitch, "out_chunk_pitch": image.chunk_pitch,
-        "input_address": places.input, "input_image_pitch": places.input_words,
-        "input_words": places.input_words, "pixels": image.height * image.width,
-        "channels": image.channels,
+        "weight_address": places.input, "image_pitch": places.input_words,
+        "weight_words": places.input_words, "tiles": image.height * image.width,
     })
 
 
@@ -114,7 +113,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, config: AcceleratorConfig)
 
 def _output(plan: LayerPlan, places: Places, chunk: int) -> dict[str, int]:
     if plan.map is None:
-        return {"out_address": places.result, "out_image_pitch": places.result_words}
+        return {"out_address": places.result, "image_pitch": places.result_words}
     target, order = places.maps[plan.layer.name], plan.order
     return {
         "out_address": target.address, "out_pass_pitch": _pass_pitch(target),

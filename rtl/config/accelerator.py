@@ -153,14 +153,27 @@ class AcceleratorConfig(ElementConfig):
         """The limits of the networks; those of the descriptor where there are no others."""
         return self.limits or _UNLIMITED
 
-    def queue_depth(self, usual: int) -> int:
-        """Return the depth of a queue between units that is ``usual`` where speed counts."""
-        return 1 if self.bounds.serial else usual
+    @property
+    def is_serial(self) -> bool:
+        """Whether hardware is to be small rather than fast."""
+        return bool(self.bounds.serial)
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether the hardware checks what it is told, beyond hash and CRC of a program."""
+        return bool(self.bounds.checks)
 
     @property
     def tile_bits(self) -> int:
         """Bits of the number of tiles of a layer: each row may have one of its own."""
         return min(32, self.bounds.position_bits + self.tile_rows.bit_length())
+
+    @property
+    def block_limit(self) -> int:
+        """Most weight blocks of a layer."""
+        if self.limits is None:
+            return 65535
+        return -(-self.limits.outputs // self.chunk) if self.limits.buffers else 1
 
     @property
     def row_bits(self) -> int:

@@ -67,9 +67,19 @@ class FTPConfig(Config):
         """Rows of a tile, at most."""
         return self.tppes
 
+    @property
+    def is_serial(self) -> bool:
+        """Whether hardware is to be small rather than fast."""
+        return False
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether the hardware checks what it is told, beyond hash and CRC of a program."""
+        return True
+
     def queue_depth(self, usual: int) -> int:
-        """Return the depth of a queue between units, ``usual`` unless it is to be small."""
-        return usual
+        """Return the depth of a queue between units that is ``usual`` where speed counts."""
+        return 1 if self.is_serial else usual
 
     @property
     def max_chunks(self) -> int:

@@ -21,6 +21,7 @@ _LIMITS = {
     "counters": (0, 1),
     "serial": (0, 1),
     "buffers": (0, 1),
+    "checks": (0, 1),
 }
 
 
@@ -49,6 +50,7 @@ class LimitsConfig(Config):
     counters: int = 1              # 0: no performance counters, no profile records
     serial: int = 0                # 1: one timestep of a neuron, one access to memory at a time
     buffers: int = 1               # 0: weights and channel records are fetched for each tile
+    checks: int = 1                # 0: a program with the right hash and CRC is believed in all
 
     def __post_init__(self) -> None:
         check_limits(self, _LIMITS)

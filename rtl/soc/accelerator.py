@@ -176,7 +176,7 @@ class Accelerator(wiring.Component):
         engines = self.engines
         m.submodules.engines = DomainRenamer("engine")(engines)
         m.submodules.csr = csr = CSR(self.config)
-        kind = SerialMemory if self.config.bounds.serial else MemorySystem
+        kind = SerialMemory if self.config.is_serial else MemorySystem
         m.submodules.memory = memory = kind(self.config, READERS, WRITERS)
         m.submodules.soft_reset = reset = SoftReset()
         m.d.comb += [

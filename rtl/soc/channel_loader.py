@@ -137,28 +137,27 @@ class ChannelLoader(wiring.Component):
         config, layer = self.config, self.layer
         request, source = self.memory.request, self.memory.data
         words = _RECORD_BITS // config.memory_bits
-        requests, rounds = (Signal(config.tile_bits, name=name)  # to be made, to be ended
-                            for name in ("requests", "rounds"))
+        rounds, requested = Signal(config.tile_bits), Signal()  # to be ended; the present one
         part, fire = Signal(range(words)), Signal()
         last = max(_FIRST_BITS[name] // config.memory_bits for name in self._needed)
         record, shown = self._gather(m, part, fire, last), part == last
-        final, _ = count_columns(m, layer, fire & (part == words - 1), config.bounds.output_bits)
+        final, _ = count_columns(m, layer, fire & (part == words - 1), config)
         m.d.comb += [
             request.p.address.eq(layer.channel_address),
             request.p.words.eq(layer.columns << (words - 1).bit_length()),
-            request.valid.eq(requests != 0),
+            request.valid.eq(self.busy & ~requested),
             self.o.valid.eq(source.valid & shown), self.o.payload.eq(record),
             source.ready.eq(~shown | self.o.ready), fire.eq(source.valid & source.ready),
             self.busy.eq(rounds != 0),
         ]
         with m.If(request.valid & request.ready):
-            m.d.sync += requests.eq(requests - 1)
+            m.d.sync += requested.eq(1)
         with m.If(fire):
             m.d.sync += part.eq(part + 1)  # words are a power of two
         with m.If(fire & (part == words - 1) & final):
-            m.d.sync += rounds.eq(rounds - 1)
+            m.d.sync += [rounds.eq(rounds - 1), requested.eq(0)]
         with m.If(self.start):
-            m.d.sync += [requests.eq(layer.tiles), rounds.eq(layer.tiles)]
+            m.d.sync += rounds.eq(layer.tiles)
 
     @property
     def _needed(self) -> tuple[str, ...]:
@@ -184,8 +183,7 @@ class ChannelLoader(wiring.Component):
         source, record = self.memory.data, buffer.i.p.item
         record_end, fire = Signal(), Signal()
         part = Signal(index_range(words))
-        final, _ = count_columns(m, self.layer, buffer.i.valid & buffer.i.ready,
-                                 self.config.bounds.output_bits)
+        final, _ = count_columns(m, self.layer, buffer.i.valid & buffer.i.ready, self.config)
         m.d.comb += [
             record_end.eq(part == words - 1),
             buffer.i.valid.eq(source.valid & record_end),

@@ -74,6 +74,7 @@ FIELD_MEANINGS = {
     "limits.counters": "1: with performance counters and profile records",
     "limits.serial": "1: one timestep of a neuron and one access to memory at a time",
     "limits.buffers": "0: weights and channel records are fetched for each tile",
+    "limits.checks": "0: descriptors of a program with the right hash and CRC are not checked",
 }
 NAMED_VALUES = {  # of fields that are names: what 0, 1, ... stand for
     "inner_join": INNER_JOINS, "memory": MEMORIES, "pe": PES, "crossbar.encoding": ENCODINGS,

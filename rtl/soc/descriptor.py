@@ -8,10 +8,10 @@ from ..config import AcceleratorConfig
 from ..ftp.layouts import lif_layout
 
 __all__ = ["DESCRIPTOR_WORDS", "SOURCES", "Mode", "Operation", "descriptor_layout",
-           "field_limits", "flags_layout", "limited", "source_layout"]
+           "descriptor_number_bits", "field_limits", "flags_layout", "limited", "source_layout"]
 
 SOURCES = 2             # spike maps that one layer may read
-DESCRIPTOR_WORDS = 40   # of 32 bits each, in memory
+DESCRIPTOR_WORDS = 36   # of 32 bits each, in memory
 _NUMBERS = ("blocks", "passes", "out_passes", "windows_per_tile", "members_per_tile", "pool",
             "source_count", "chunks", "gain")  # at least 1 in a layer
 
@@ -138,7 +138,7 @@ def descriptor_layout() -> data.StructLayout:
     out_passes : unsigned(8)
         Lane passes of the output, 1 unless INTEGERS.
     columns : unsigned(16)
-        Output channels.
+        Output channels; ENCODE: integers of a pixel.
     block_columns : unsigned(16)
         Output channels of a weight block, a multiple of C unless there is one block only.
     blocks : unsigned(16)
@@ -146,11 +146,11 @@ def descriptor_layout() -> data.StructLayout:
     chunks : unsigned(16)
         Chunks of a fiber, all sources together.
     tiles : unsigned(32)
-        Tiles of a block.
+        Tiles of a block; ENCODE: pixels of an image.
     weight_address : unsigned(32)
-        Weights of all blocks.
+        Weights of all blocks; ENCODE: the first image.
     weight_words : unsigned(32)
-        Their length.
+        Their length; ENCODE: that of an image.
     channel_address : unsigned(32)
         Channel records, 128 bits each.
     flags : flags_layout()
@@ -184,18 +184,9 @@ def descriptor_layout() -> data.StructLayout:
         Where to store them, in the same order.
     residual_words : unsigned(32)
         Words of either.
-    out_image_pitch : unsigned(32)
-        READOUT: from the result record of one image to that of the next.
-    input_address : unsigned(32)
-        ENCODE: the first image.
-    input_image_pitch : unsigned(32)
-        ENCODE: from one image to the next.
-    input_words : unsigned(32)
-        ENCODE: words of an image.
-    pixels : unsigned(32)
-        ENCODE: pixels of an image.
-    channels : unsigned(16)
-        ENCODE: integers of a pixel.
+    image_pitch : unsigned(32)
+        ENCODE: from one image to the next; READOUT: from the result record of one image to that
+        of the next.
     attention : unsigned(1)
         The attention unit computes the layer: all tiles are walked once more, before.
     residual_pool : unsigned(1)
@@ -207,7 +198,7 @@ def descriptor_layout() -> data.StructLayout:
         Logarithm of the positions in a tile of the layer that kept the residuals.
     chunk_steps : unsigned(5)
         Attention: timesteps that attend to one another.
-    reserved : unsigned(5)
+    reserved : unsigned(21)
         Zero.
     sources : data.ArrayLayout(source_layout(), 2)
         Spike maps that are read.
@@ -224,12 +215,17 @@ def descriptor_layout() -> data.StructLayout:
         "weight_list": 1, "delta_bits": 4, "crossbar": 1, "out_bits": 8,
         "out_address": 32, "out_pass_pitch": 32, "out_tile_pitch": 32, "out_block_pitch": 32,
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
-        "residual_in": 32, "residual_out": 32, "residual_words": 32, "out_image_pitch": 32,
-        "input_address": 32, "input_image_pitch": 32, "input_words": 32, "pixels": 32,
-        "channels": 16, "attention": 1, "residual_pool": 1, "pool_sum": 1, "tile_bits": 3,
-        "chunk_steps": 5, "reserved": 5,
+        "residual_in": 32, "residual_out": 32, "residual_words": 32, "image_pitch": 32,
+        "attention": 1, "residual_pool": 1, "pool_sum": 1, "tile_bits": 3,
+        "chunk_steps": 5, "reserved": 21,
         "sources": data.ArrayLayout(source_layout(), SOURCES),
     })
+
+
+def descriptor_number_bits(config: AcceleratorConfig) -> int:
+    """Return the bits of a number of descriptors, each of which takes words of the memory."""
+    words = 32 * DESCRIPTOR_WORDS // config.memory_bits
+    return config.bounds.address_bits - (words.bit_length() - 1 if config.limits else 0)
 
 
 def field_limits(config: AcceleratorConfig) -> dict[str, int]:
@@ -239,29 +235,27 @@ def field_limits(config: AcceleratorConfig) -> dict[str, int]:
     bounds = config.limits
     rows, chunks = config.tile_rows, config.max_chunks
     farthest = (1 << bounds.address_bits) - 1
-    out_chunks = -(-bounds.outputs // config.chunk)
-    blocks = out_chunks if bounds.buffers else 1
+    blocks = config.block_limit
     slot = config.mask_words - (-config.chunk_beats // config.spike_beats_per_word)
-    pixel = out_chunks * slot  # words
+    pixel = -(-bounds.outputs // config.chunk) * slot  # words
     greatest = [
         (farthest, (
             "weight_address", "weight_words", "channel_address", "out_address", "residual_in",
-            "residual_out", "residual_words", "input_address", "input_image_pitch",
-            "input_words", "address", "program_words", "memory_words", "writable_start",
-            "descriptors", "descriptor_address", "profile_address", "profile_image_pitch")),
+            "residual_out", "residual_words", "image_pitch", "address", "program_words",
+            "memory_words", "writable_start", "descriptor_address", "profile_address",
+            "profile_image_pitch")),
+        ((1 << descriptor_number_bits(config)) - 1, ("descriptors",)),
         (farthest if bounds.integers else 0, ("pass_pitch", "out_pass_pitch")),
         (farthest if blocks > 1 else 0, ("out_block_pitch",)),
         (slot, ("chunk_pitch", "out_chunk_pitch")),
         (pixel, ("pixel_pitch", "out_pixel_pitch")),
         (bounds.side * pixel, ("row_pitch",)),
         (rows * pixel, ("out_tile_pitch",)),
-        (bounds.outputs + 1, ("out_image_pitch",)),
         (bounds.side, ("out_height", "out_width", "height", "width")),
         (bounds.kernel, ("kernel_height", "kernel_width", "stride", "padding_top",
                         "padding_left")),
-        (bounds.outputs, ("columns", "block_columns", "channels")),
+        (bounds.outputs, ("columns", "block_columns")),
         (blocks, ("blocks",)),
-        ((1 << bounds.position_bits) - 1, ("pixels",)),
         ((1 << config.tile_bits) - 1, ("tiles",)),
         (rows, ("windows_per_tile",)),
         (rows if bounds.integers else 1, ("passes", "out_passes")),
@@ -272,6 +266,7 @@ def field_limits(config: AcceleratorConfig) -> dict[str, int]:
         (bounds.leak, ("shift",)),
         (chunks, ("chunks",)),
         (config.chunk, ("taps_per_chunk", "tap_positions")),
+        (2, ("operation", "mode")),
         (0, ("heads", "head_channels", "attention", "residual_pool", "pool_sum", "tile_bits",
             "chunk_steps", "crossbar")),
     ]

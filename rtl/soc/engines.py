@@ -28,9 +28,9 @@ from .tiles import slots_layout
 
 __all__ = ["READERS", "WRITERS", "Engines"]
 
-READERS = 6  # control, weights, channels, masks, values, and images or residuals
+READERS = 5  # weights, channels, masks, values; program, images and residuals in turn
 WRITERS = 3  # chunks, results and profiles, residuals
-_LINEAR = 5  # reader that encoder and residuals share
+_SHARED = 4  # reader that sequencer, encoder and residuals share
 
 
 class Engines(wiring.Component):
@@ -144,14 +144,15 @@ class Engines(wiring.Component):
         self._connect_data(m, spikes, matrix, post, channels, encoder)
         self._connect_writer(m, spikes, encoder, post, writer, encodes)
         self._connect_results(m, sequencer, post, result_writer)
-        linear, writers = [(encodes, encoder)], [writer, result_writer]
+        works = sequencer.counting
+        linear, writers = [(works & encodes, encoder)], [writer, result_writer]
         if config.requantize:
             residual_reader, residual_writer = self._add_residuals(m, sequencer, post)
-            linear.append((~encodes, residual_reader))
+            linear.append((works & ~encodes, residual_reader))
             writers.append(residual_writer)
         self._connect_memory(m, sequencer, (
-            sequencer.memory, matrix.memory, channels.memory, spikes.masks, spikes.values,
-        ), linear, writers)
+            matrix.memory, channels.memory, spikes.masks, spikes.values,
+        ), [(~works, sequencer), *linear], writers)
         self._supervise(m, sequencer, (
             spikes.busy, matrix.busy, channels.busy, post.busy, writer.busy,
             *(reader.busy for _, reader in linear), ~self.writes_idle),
@@ -190,15 +191,17 @@ class Engines(wiring.Component):
 
     def _connect_writer(self, m: Module, spikes, encoder, post, writer, encodes) -> None:
         """Connect the chunk writer; its places come from the walker or from the encoder."""
-        m.submodules.slots = slots = StreamQueue(
-            slots_layout(self.config), self.config.queue_depth(4))
+        slots = writer.i_slots
+        if not self.config.is_serial:
+            m.submodules.slots = queue = StreamQueue(slots_layout(self.config), depth=4)
+            connect(m, queue.o, slots)
+            slots = queue.i
         m.d.comb += [
-            slots.i.payload.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
-            slots.i.valid.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
-            encoder.o_slots.ready.eq(slots.i.ready & encodes),
-            spikes.o_slots.ready.eq(slots.i.ready & ~encodes),
+            slots.payload.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
+            slots.valid.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
+            encoder.o_slots.ready.eq(slots.ready & encodes),
+            spikes.o_slots.ready.eq(slots.ready & ~encodes),
         ]
-        connect(m, slots.o, writer.i_slots)
         connect(m, post.o, writer.i)
 
     def _add_residuals(self, m: Module, sequencer, post) -> tuple[LinearReader, LinearWriter]:
@@ -243,10 +246,10 @@ class Engines(wiring.Component):
         ]
 
     def _connect_memory(self, m: Module, sequencer, readers, linear, writers) -> None:
-        """Connect readers and writers; the encoder and the residuals take turns on one."""
+        """Connect readers and writers; some take turns on one reader."""
         for inside, outside in zip(readers, self.readers, strict=False):
             connect(m, inside, flipped(outside))
-        shared = self.readers[_LINEAR]
+        shared = self.readers[_SHARED]
         for chosen, reader in linear:
             m.d.comb += [
                 reader.memory.request.ready.eq(shared.request.ready & chosen),
@@ -275,7 +278,7 @@ class Engines(wiring.Component):
     def _count(self, m: Module, sequencer, matrix, spikes, writer) -> None:
         """Add the performance counters."""
         m.submodules.counters = counters = PerformanceCounters(self.config)
-        control, weights, channels, masks, values, linear = self.taken
+        weights, channels, masks, values, shared = self.taken
         m.d.comb += [
             counters.count.eq(sequencer.counting),
             counters.begin.eq(sequencer.begin),
@@ -283,7 +286,7 @@ class Engines(wiring.Component):
             counters.clear.eq(self.clear_counters), self.totals.eq(counters.totals),
             counters.events.weight_words.eq(weights),
             counters.events.spike_words.eq(masks + values),
-            counters.events.other_words.eq(control + channels + linear),
+            counters.events.other_words.eq(channels + shared),
             counters.events.words_written.eq(self.written),
             counters.events.array_busy.eq(matrix.computes),
             counters.events.loading.eq(spikes.busy),

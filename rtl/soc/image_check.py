@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
@@ -85,7 +85,12 @@ class ImageCheck(wiring.Component):
         crc = self._add_checksum(m, reads, taken)
         wrong = self._compare(m, taken, count)
         stored = Signal(header_layout())
-        m.d.comb += header.eq(limited(self.config, stored))
+        known = Signal()  # the header is right
+        m.d.comb += [
+            header.eq(limited(self.config, stored)),
+            self.limit.eq(Mux(known, header.memory_words, header_words)),
+            self.writable_start.eq(Mux(known, header.writable_start, header_words)),
+        ]
         with m.If(taken):
             m.d.sync += count.eq(count + 1)
 
@@ -102,7 +107,7 @@ class ImageCheck(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [self.limit.eq(header_words), self.writable_start.eq(header_words)]
+                m.d.sync += known.eq(0)
                 m.next = "HEADER_REQUEST"
             with m.State("HEADER_REQUEST"):
                 ask(header_words, "HEADER")
@@ -122,11 +127,11 @@ class ImageCheck(wiring.Component):
                     refuse(ErrorCode.BAD_VERSION)
                 with m.Elif(wrong["config_hash"]):
                     refuse(ErrorCode.WRONG_CONFIGURATION)
-                with m.Elif(bad_length(self.config, header, header_words)):
+                with m.Elif(bad_length(self.config, header, header_words)
+                            & self.config.has_checks):
                     refuse(ErrorCode.BAD_LENGTH)
                 with m.Else():
-                    m.d.sync += [self.limit.eq(header.memory_words),
-                                 self.writable_start.eq(header.writable_start)]
+                    m.d.sync += known.eq(1)
                     m.next = "PROGRAM_REQUEST"
             with m.State("PROGRAM_REQUEST"):
                 ask(header.program_words, "PROGRAM")
@@ -161,8 +166,9 @@ class ImageCheck(wiring.Component):
     def _compare(self, m: Module, taken, count) -> dict[str, Signal]:
         """Compare what is constant in a header as it comes; return by field if it is wrong."""
         bits, payload, wrong = self.config.memory_bits, self.memory.data.payload, {}
-        for name, constant in (("magic", MAGIC), ("version", FORMAT_VERSION),
-                               ("config_hash", int(self.config.hash(), 16))):
+        constants = {"magic": MAGIC, "version": FORMAT_VERSION,
+                     "config_hash": int(self.config.hash(), 16)}
+        for name, constant in constants.items():
             wrong[name] = Signal(name=f"wrong_{name}")
             field = header_layout()[name]
             for first in range(field.offset, field.offset + field.width, 32):

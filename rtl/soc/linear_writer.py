@@ -70,7 +70,7 @@ class LinearWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, request, word = self.config, self.memory.request, self.memory.data
-        if config.bounds.serial and self.item_bits == config.memory_bits:
+        if config.is_serial and self.item_bits == config.memory_bits:
             self._write_each(m)
             return m
         words: Any = SyncFIFOBuffered(

@@ -159,15 +159,17 @@ class PostProcessor(wiring.Component):
     def _add_neurons(self, m: Module):
         """Return where neurons go that fire, their pooled words, and whether any is held."""
         config = neuron_config(self.config)
-        kind = SerialLIF if self.config.bounds.serial else ParallelLIF
+        kind = SerialLIF if self.config.is_serial else ParallelLIF
         m.submodules.plif = plif = kind(config, data.StructLayout({
             "place": place_layout(config), "opens": 1, "closes": 1}))
         neurons = stream.Signature(neuron_layout(self.config)).create(path=("firing",))
         neuron, window = neurons.p, plif.i.p.place
         place = window.place
+        psums = plif.i.p.psum if self.config.is_serial else plif.i.p.psums
         m.d.comb += [
             plif.i.valid.eq(neurons.valid), neurons.ready.eq(plif.i.ready),
-            plif.i.p.psums.eq(neuron.values), plif.i.p.channel.threshold.eq(neuron.threshold),
+            psums.eq(neuron.values[0] if self.config.is_serial else neuron.values),
+            plif.i.p.channel.threshold.eq(neuron.threshold),
             plif.i.p.lif.eq(self.layer.lif),
             place.row.eq(neuron.place.row), place.column_end.eq(neuron.place.column_end),
             place.last.eq(neuron.place.last),

@@ -123,7 +123,7 @@ def illegal(layer: data.View) -> Value:
     encode = layer.operation == Operation.ENCODE
     matrix = layer.operation == Operation.LAYER
     known_mode = Cat(layer.mode == mode for mode in Mode).any()
-    nothing = Cat(layer[name] == 0 for name in ("channels", "pixels", "passes", "input_words"))
+    nothing = Cat(layer[name] == 0 for name in ("columns", "tiles", "passes", "weight_words"))
     others = [layer.crossbar, layer.attention, layer.residual_pool]
     several = Cat(one & other for one, other in itertools.combinations(others, 2)).any()
     return ~(encode | matrix) | ~known_mode | several | (encode & nothing.any())

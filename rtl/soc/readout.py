@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readout: logits of the last layer, and the class they vote for."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
+from ..ftp.layouts import index_range
 from .descriptor import descriptor_layout
 from .neuron_stream import neuron_config, neuron_layout
 
@@ -29,6 +30,8 @@ def result_layout() -> data.StructLayout:
 
 class Readout(wiring.Component):
     """Sum each neuron over the timesteps; after ``columns`` neurons say which is the largest.
+
+    With ``limits.serial`` the timesteps of a neuron come one after the other.
 
     The first one wins among equals. Sums are taken modulo ``2**32``.
 
@@ -94,9 +97,15 @@ class Readout(wiring.Component):
             m.d.sync += deciding.eq(complete)
         with m.If(leave & deciding):
             m.d.sync += [column.eq(0), begun.eq(0)]
+        values, whole = [self.i.p.values[t] for t in range(self.config.timesteps)], Const(1)
+        if self.config.is_serial:  # they come one after the other
+            t = Signal(index_range(self.config.timesteps))
+            whole = t == self.config.timesteps - 1
+            values = [values[0], Mux(t == 0, 0, logit)]
+            with m.If(self.i.ready & self.i.valid):
+                m.d.sync += t.eq(Mux(whole, 0, t + 1))
         with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid)
+            m.d.sync += self.o.valid.eq(self.i.valid & whole)
         with m.If(self.i.ready & self.i.valid):
-            values = [self.i.p.values[t] for t in range(self.config.timesteps)]
             m.d.sync += logit.eq(sum(values[1:], values[0]))
         return m

@@ -148,7 +148,7 @@ def register_map(config: AcceleratorConfig) -> RegisterMap:
     ``memory_address`` and ``memory_data`` with memory "on_chip" only, those of crossbars and of
     attention with these only. With ``limits`` there may be no counters.
     """
-    memory = _base() if config.memory == "axi" else _memory_window()
+    memory = _base() if config.memory == "axi" else _memory_window(config)
     registers = (*_identification(config), *_control(), *_work(config), *memory,
                  *(_counters() if config.bounds.counters else []),
                  *(_crossbars() if config.crossbar else []), *_configuration(config))
@@ -248,9 +248,10 @@ def _crossbars() -> list[Register]:
                     "Cells that missed their target, in all programming since the last reset.")]
 
 
-def _memory_window() -> list[Register]:
+def _memory_window(config: AcceleratorConfig) -> list[Register]:
+    bits = min(REGISTER_BITS, config.bounds.address_bits + (config.memory_bits // 64))
     return [
-        _single("memory_address", 0x040, "rw",
+        _single("memory_address", 0x040, "rw", width=bits, meaning=
                 "Index of the 32-bit word that memory_data accesses; each access adds one."),
         _single("memory_data", 0x044, "rw",
                 "A 32-bit word of the memory, written whole. Access while running or beyond the "

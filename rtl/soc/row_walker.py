@@ -82,10 +82,10 @@ class RowWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.check = check = LayerCheck(config)
         m.submodules.tiles = tiles = TileWalker(config)
         m.submodules.segments = segments = SegmentWalker(config)
         self._place(m, segments)
+        checking = self._check(m, tiles)
 
         queues = []
         for name, shape, target in (
@@ -100,15 +100,26 @@ class RowWalker(wiring.Component):
         connect(m, segments.o, flipped(self.o))
 
         m.d.comb += [
-            check.layer.eq(self.layer), tiles.layer.eq(self.layer),
-            segments.layer.eq(self.layer),
-            check.start.eq(self.start), tiles.start.eq(check.legal),
-            self.busy.eq(check.busy | tiles.busy | queues[0].busy | queues[1].busy
+            tiles.layer.eq(self.layer), segments.layer.eq(self.layer),
+            self.busy.eq(checking | tiles.busy | queues[0].busy | queues[1].busy
                          | queues[2].busy),
+        ]
+        return m
+
+    def _check(self, m: Module, tiles) -> Signal:
+        """Start the tiles when the layer is checked; return whether that goes on."""
+        checking = Signal()
+        if not self.config.has_checks:
+            m.d.comb += tiles.start.eq(self.start)
+            return checking
+        m.submodules.check = check = LayerCheck(self.config)
+        m.d.comb += [
+            check.layer.eq(self.layer), check.start.eq(self.start),
+            tiles.start.eq(check.legal), checking.eq(check.busy),
         ]
         with m.If(check.illegal | tiles.illegal):
             m.d.sync += self.error.eq(1)
-        return m
+        return checking
 
     def _place(self, m: Module, segments) -> None:
         """Add the cursors; both make each move together, the second one if it is wanted."""

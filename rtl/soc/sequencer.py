@@ -10,7 +10,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
-from .descriptor import DESCRIPTOR_WORDS, Operation, descriptor_layout, limited
+from .descriptor import (
+    DESCRIPTOR_WORDS,
+    Operation,
+    descriptor_layout,
+    descriptor_number_bits,
+    limited,
+)
 from .image_check import ImageCheck
 from .memory_port import ADDRESS_BITS, ReadClient
 from .performance_counters import COUNTERS
@@ -144,8 +150,9 @@ class Sequencer(wiring.Component):
             limited(self.config, data.View(layout, fields[:layout.size])))
         address_bits, counters = (
             self.config.bounds.address_bits, self.config.bounds.counters)
-        index, image, address, image_profile = (Signal(address_bits, name=name) for name in (
-            "index", "image", "address", "image_profile"))
+        image, address, image_profile = (Signal(address_bits, name=name) for name in (
+            "image", "address", "image_profile"))
+        index = Signal(descriptor_number_bits(self.config))
         count = Signal(range(64))   # words read, profile values sent, steps of a product
         quiet = Signal(range(_QUIET_CYCLES + 1))
         still = Signal(range(TIMEOUT_CYCLES + 1))
@@ -173,7 +180,8 @@ class Sequencer(wiring.Component):
             still.eq(Mux(self.work.moving | self.begin | self.start, 0,
                          still + (still != TIMEOUT_CYCLES))),
         ]
-        fault, fault_code = first_fault(m, self.faults, still == TIMEOUT_CYCLES)
+        fault, fault_code = first_fault(m, self.faults, still == TIMEOUT_CYCLES) if (
+            self.config.has_checks) else (Const(0), Const(0, 8))
 
         @contextmanager
         def state(name: str) -> Iterator[None]:
@@ -238,13 +246,12 @@ class Sequencer(wiring.Component):
             with state("DESCRIPTOR_CHECK"):
                 encode = self.layer.operation == Operation.ENCODE
                 m.d.sync += [
-                    count.eq(0), multiplicand.eq(
-                        Mux(encode, self.layer.input_image_pitch, self.layer.out_image_pitch)),
+                    count.eq(0), multiplicand.eq(self.layer.image_pitch),
                     self.image_base.eq(
-                        Mux(encode, self.layer.input_address, self.layer.out_address)),
+                        Mux(encode, self.layer.weight_address, self.layer.out_address)),
                     address.eq(address + descriptor_words),
                 ]
-                with m.If(illegal(self.layer)):
+                with m.If(illegal(self.layer) & self.config.has_checks):
                     fail(ErrorCode.BAD_DESCRIPTOR)
                 with m.Elif(self.work.unsupported):
                     fail(ErrorCode.UNSUPPORTED)

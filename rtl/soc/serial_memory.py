@@ -148,8 +148,9 @@ class SerialMemory(wiring.Component):
             fresh.eq(~(served & active).any()),
             writes.eq(served[self.reader_count:].any()),
             end.eq(request.address + request.left),
-            wrong.eq((request.left == 0) | (end > self.limit)
-                     | (writes & (request.address < self.writable_start))),
+            wrong.eq(self.config.has_checks & (
+                (request.left == 0) | (end > self.limit)
+                | (writes & (request.address < self.writable_start)))),
             keep.addr.eq(encode(m, served)), keep.en.eq(serving),
             keep.data.address.eq(Mux(fresh, request.address, now.address + 1)),
             keep.data.left.eq(Mux(fresh, request.left, now.left - 1)),

@@ -95,7 +95,7 @@ class TileWalker(wiring.Component):
             tile_end.eq(Mux(window_end, (windows + 1 == layer.windows_per_tile) | map_end,
                             part_end)),
         ]
-        with m.If(walking):
+        with m.If(walking & self.config.has_checks):
             m.d.comb += self.illegal.eq(
                 (rows_next > tile_rows)
                 | ((out_rows_next > tile_rows) & (layer.mode != Mode.READOUT))
@@ -157,7 +157,7 @@ class TileWalker(wiring.Component):
         layer = self.layer
         bounds = self.config.bounds
         address, block_address = Signal(bounds.address_bits), Signal(bounds.address_bits)
-        block, more, before = Signal(bounds.output_bits), Signal(), Signal()
+        block, more, before = Signal(range(self.config.block_limit + 1)), Signal(), Signal()
         has_slots, slots_free, has_rows, rows_free = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             has_slots.eq(closes & (layer.mode != Mode.READOUT) & ~before),
@@ -170,13 +170,13 @@ class TileWalker(wiring.Component):
             self.o_tile.p.rows.eq(rows), self.o_tile.p.opens.eq(opens),
             self.o_tile.p.closes.eq(closes), self.o_rows.p.rows.eq(rows),
             self.o_slots.p.address.eq(address), self.o_slots.p.rows.eq(out_rows),
-            more.eq((block + 1 != layer.blocks) | before),
+            more.eq(((block + 1 != layer.blocks) & (self.config.block_limit > 1)) | before),
         ]
         with m.If(sent & closes & ~before):
             m.d.sync += address.eq(address + layer.out_tile_pitch)
         with m.If(sent & final):
             m.d.sync += before.eq(0)
-        with m.If(sent & final & ~before):
+        with m.If(sent & final & ~before & (self.config.block_limit > 1)):
             following = block_address + layer.out_block_pitch
             m.d.sync += [block.eq(block + 1), address.eq(following), block_address.eq(following)]
         with m.If(self.start):

@@ -32,14 +32,15 @@ def count_weights(m: Module, unit: Any, column_done, consume) -> tuple[Signal, S
     """
     layer = unit.layer
     bounds = unit.config.bounds
-    block, words = Signal(bounds.output_bits), Signal(bounds.address_bits)
+    block, words = Signal(range(unit.config.block_limit + 1)), Signal(bounds.address_bits)
     rounds_left = Signal(unit.config.tile_bits)
     wrong, round_end = Signal(), Signal()
-    final, end = count_columns(m, layer, column_done, bounds.output_bits)
+    final, end = count_columns(m, layer, column_done, unit.config)
     m.d.comb += [
         round_end.eq(column_done & end),
-        wrong.eq((consume & ((words + 1 == layer.weight_words) != round_end))
-                 | (round_end & (block + 1 != layer.blocks))),
+        wrong.eq(unit.config.has_checks & (
+            (consume & ((words + 1 == layer.weight_words) != round_end))
+            | (round_end & (block + 1 != layer.blocks)))),
     ]
     with m.If(column_done & final):
         m.d.sync += block.eq(Mux(end, 0, block + 1))
