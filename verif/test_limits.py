@@ -13,7 +13,7 @@ from spikeloom.models.golden.network import IntegerNetwork
 from spikeloom.models.golden.source import IMAGE
 from spikeloom.rtl.config import AcceleratorConfig, ConfigError, LimitsConfig
 from spikeloom.verif.program_run import run_program
-from spikeloom.verif.random_networks import RandomWeights
+from spikeloom.verif.random_networks import RANDOM_NETWORKS, RandomWeights, random_images
 from spikeloom.verif.verilator_transport import VerilatorTransport
 
 LIMITS = LimitsConfig(address_bits=12, side=7, kernel=3, outputs=10, sources=1, pool=1, integers=0,
@@ -24,6 +24,11 @@ SMALL = AcceleratorConfig(
     max_columns=10, fetch_depth=2, column_fifo_depth=2, burst_words=2, weight_buffer_beats=64,
     counter_bits=16, requantize=0, limits=LIMITS)
 IMAGE_SHAPE = (2, 7, 6)
+# Serial, but for networks of all kinds.
+SERIAL = dataclasses.replace(
+    SMALL, tppes=4, inner_join="fast_laggy", beat_values=2, guard_bits=8, max_fan_in=1024,
+    memory_words=(1 << 14) - 1, max_columns=32, weight_buffer_beats=1024,
+    limits=LimitsConfig(address_bits=14, serial=1, counters=0))
 
 
 def network(**changes):
@@ -44,10 +49,18 @@ def spikes(count):
     return (torch.rand((count, 4, *IMAGE_SHAPE), generator=generator) < 0.3).to(torch.uint8)
 
 
-def test_network_is_exact():
-    program = compile_network(network(), SMALL, images=2, keep_all=True)
-    with VerilatorTransport(SMALL) as transport:
-        report = run_program(program, network(), spikes(3), transport, timeout=120,
+def several():
+    """Return a network with bit planes, pooling, two sources and several blocks of weights."""
+    return RANDOM_NETWORKS["two_sources"](RandomWeights(7), 4)
+
+
+@pytest.mark.parametrize(("config", "made", "images"), [
+    (SMALL, network, spikes), (SERIAL, several, lambda count: random_images(several(), count, 5)),
+], ids=["small", "serial"])
+def test_network_is_exact(config, made, images):
+    program = compile_network(made(), config, images=2, keep_all=True)
+    with VerilatorTransport(config) as transport:
+        report = run_program(program, made(), images(3), transport, timeout=120,
                              every_image=True)
     assert report.error == "" and report.divergence is None, f"{report.error} {report.divergence}"
     assert report.exact and all(layer.exact for layer in report.layers)
@@ -68,6 +81,7 @@ def test_larger_networks_are_refused(limit, text):
 @pytest.mark.parametrize(("changes", "text"), [
     ({"memory": "axi"}, "memory must be on_chip, of 32 bits, with limits.serial, not axi of 32"),
     ({"memory_words": 4096}, "memory_words must be below 2 ** limits.address_bits (4096)"),
+    ({"requantize": 1}, "requantize must be 0 with limits.serial, not 1"),
     ({"limits": 3}, "limits must be a table of parameters, not 3"),
 ])
 def test_illegal_configurations(changes, text):

@@ -7,13 +7,8 @@ from typing import Any
 from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer
 from ...models.golden.source import IMAGE
 from ...rtl.config import AcceleratorConfig
-from ...rtl.soc.descriptor import (
-    DESCRIPTOR_WORDS,
-    Mode,
-    Operation,
-    descriptor_layout,
-    field_limits,
-)
+from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
+from ...rtl.soc.field_limits import field_limits
 from .fibers import FiberSource
 from .fields import pack_fields
 from .layer_plan import LayerPlan

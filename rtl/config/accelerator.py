@@ -144,6 +144,10 @@ class AcceleratorConfig(ElementConfig):
         if self.limits.serial and (self.memory != "on_chip" or self.memory_bits != 32):
             raise ConfigError(f"memory must be on_chip, of 32 bits, with limits.serial, "
                               f"not {self.memory} of {self.memory_bits}")
+        for name, wanted in (("requantize", 0), ("pe", "loas")) if self.limits.serial else ():
+            if getattr(self, name) != wanted:
+                raise ConfigError(f"{name} must be {wanted} with limits.serial, "
+                                  f"not {getattr(self, name)}")
         if self.memory == "on_chip" and self.memory_words >= 1 << self.limits.address_bits:
             raise ConfigError(f"memory_words must be below 2 ** limits.address_bits "
                               f"({1 << self.limits.address_bits}), not {self.memory_words}")

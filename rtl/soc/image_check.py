@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from ..ftp.layouts import index_range
-from .descriptor import limited
+from .field_limits import limited
 from .header import FORMAT_VERSION, HEADER_WORDS, MAGIC, header_layout
 from .memory_port import ADDRESS_BITS, ReadClient
 from .program_rules import bad_length

@@ -99,9 +99,12 @@ def state_layout() -> data.StructLayout:
     })
 
 
-def first_fault(m: Module, faults: data.View, timeout: Value) -> tuple[Signal, Signal]:
-    """Return whether something is wrong outside of the sequencer, and what it is."""
+def first_fault(m: Module, faults: data.View, timeout: Value, checks: bool
+                ) -> tuple[Signal, Signal]:
+    """Return whether something is wrong outside of the sequencer, and what; nothing unchecked."""
     fault, code = Signal(), Signal(ErrorCode)
+    if not checks:
+        return fault, code
     m.d.comb += [fault.eq(faults.as_value().any() | timeout), code.eq(ErrorCode.TIMEOUT)]
     for name, _ in reversed(list(faults_layout())):  # the first one wins
         with m.If(faults[name]):
