@@ -87,7 +87,7 @@ def limited(config: AcceleratorConfig, fields: data.View) -> Value:
         elif isinstance(field.shape, data.StructLayout):
             parts.append(limited(config, item))
         else:
-            most = limits.get(name, (1 << width) - 1)
+            most: int = limits.get(name, (1 << width) - 1)
             bits = min(width, most.bit_length())
             parts.append(Const(1, width) if most == 1 and name in _NUMBERS else Cat(
                 Value.cast(item)[:bits], Const(0, width - bits)))

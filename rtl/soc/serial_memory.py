@@ -116,7 +116,8 @@ class SerialMemory(wiring.Component):
         m.d.sync += serving.eq(turns.take)
         with m.If(turns.take):
             m.d.sync += served.eq(turns.chosen)
-        starts, reads, writes, ends = self._serve(m, turns.chosen, serving, served, active)
+        starts, reads, writes, ends, word = self._serve(
+            m, turns.chosen, serving, served, active)
         for k, client in enumerate((*self.readers, *self.writers)):
             m.d.comb += client.request.ready.eq(starts & served[k])
             with m.If(starts & served[k]):
@@ -124,7 +125,7 @@ class SerialMemory(wiring.Component):
             with m.If(ends & served[k]):
                 m.d.sync += active[k].eq(0)
         m.d.sync += arriving.eq(Mux(reads, served[:readers], 0))
-        self._deliver(m, full, arriving)
+        self._deliver(m, word, full, arriving)
         for k, client in enumerate(self.writers):
             m.d.comb += client.data.ready.eq(writes & served[readers + k])
         m.d.comb += self.written.eq(writes)
@@ -133,7 +134,8 @@ class SerialMemory(wiring.Component):
     def _serve(self, m: Module, chosen, serving, served, active):
         """Take a request, or read or write a word.
 
-        Returns whether a request is taken, a word read, a word written, and if it is the last one.
+        Returns whether a request is taken, a word read, a word written, if it is the last one; and
+        the word that was read.
         """
         clients, bits = (*self.readers, *self.writers), self.config.bounds.address_bits
         place = data.StructLayout({"address": bits, "left": bits})
@@ -164,14 +166,16 @@ class SerialMemory(wiring.Component):
                 m.d.sync += self.error.write_range.eq(1)
             with m.Else():
                 m.d.sync += self.error.read_range.eq(1)
-        starts, moves, ends = Signal(), Signal(), Signal()
-        m.d.comb += [starts.eq(serving & fresh & ~wrong), moves.eq(serving & ~fresh),
-                     ends.eq(moves & (now.left == 1))]
-        self._access(m, now.address, moves & ~writes, moves & writes, served)
-        return starts, moves & ~writes, moves & writes, ends
+        starts, reads, stores, ends = (Signal(name=name) for name in (
+            "starts", "reads", "stores", "ends"))
+        m.d.comb += [
+            starts.eq(serving & fresh & ~wrong), reads.eq(serving & ~fresh & ~writes),
+            stores.eq(serving & ~fresh & writes), ends.eq(serving & ~fresh & (now.left == 1)),
+        ]
+        return starts, reads, stores, ends, self._access(m, now.address, reads, stores, served)
 
-    def _access(self, m: Module, address, reads, writes, served) -> None:
-        """Add the memory; the host has it when nobody is served."""
+    def _access(self, m: Module, address, reads, writes, served) -> Signal:
+        """Add the memory; the host has it when nobody is served. Return the word read last."""
         m.submodules.memory = memory = SinglePortMemory(self.config)
         host, inside = self.host, Signal()
         m.d.comb += [
@@ -185,9 +189,9 @@ class SerialMemory(wiring.Component):
         for k, client in enumerate(self.writers, self.reader_count):
             with m.If(writes & served[k]):
                 m.d.comb += memory.write_data.eq(client.data.payload)
-        self._word = memory.data
+        return memory.data
 
-    def _deliver(self, m: Module, full, arriving) -> None:
+    def _deliver(self, m: Module, word, full, arriving) -> None:
         """Add the words that wait for their readers."""
         for k, client in enumerate(self.readers):
             m.d.comb += [client.data.valid.eq(full[k]),
@@ -195,4 +199,4 @@ class SerialMemory(wiring.Component):
             with m.If(self.taken[k]):
                 m.d.sync += full[k].eq(0)
             with m.If(arriving[k]):
-                m.d.sync += [client.data.payload.eq(self._word), full[k].eq(1)]
+                m.d.sync += [client.data.payload.eq(word), full[k].eq(1)]
