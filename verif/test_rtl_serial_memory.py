@@ -15,10 +15,10 @@ from spikeloom.verif.runner import Run, run_bench
 CONFIGS = {  # with readers and writers
     "many_clients": (AcceleratorConfig(
         memory="on_chip", memory_words=400, memory_bits=32, beat_values=4, burst_words=4,
-        limits=LimitsConfig(address_bits=9, serial=1)), 6, 2),
+        requantize=0, limits=LimitsConfig(address_bits=9, serial=1)), 6, 2),
     "one_reader": (AcceleratorConfig(
         memory="on_chip", memory_words=499, memory_bits=32, beat_values=4, burst_words=4,
-        limits=LimitsConfig(address_bits=10, serial=1)), 1, 3),
+        requantize=0, limits=LimitsConfig(address_bits=10, serial=1)), 1, 3),
 }
 SHARED = "carries_all_traffic|nobody_is_blocked|tells_when_writes_are_in|restarts_after_reset"
 
