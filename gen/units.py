@@ -25,6 +25,7 @@ from ..rtl.ftp.ftp_array import FTPArray
 from ..rtl.ftp.inner_join import InnerJoin
 from ..rtl.ftp.plif import ParallelLIF
 from ..rtl.ftp.prefix_sum import PrefixSumFast, PrefixSumLaggy
+from ..rtl.ftp.serial_lif import SerialLIF
 from ..rtl.ftp.tppe import TPPE
 from ..rtl.imc.adc import ADC
 from ..rtl.imc.crossbar import Crossbar
@@ -84,6 +85,7 @@ FAMILIES = {
         "inner_join": InnerJoin,
         "tppe": TPPE,
         "plif": ParallelLIF,
+        "serial_lif": SerialLIF,
         "compressor": Compressor,
         "decompressor": Decompressor,
         "ftp_array": FTPArray,

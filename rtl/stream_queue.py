@@ -14,7 +14,7 @@ __all__ = ["StreamQueue"]
 class StreamQueue(wiring.Component):
     """Hold payloads between two streams.
 
-    Latency: 2 cycles at most. Throughput: 1 payload per cycle.
+    Latency: 2 cycles at most. Throughput: 1 payload per cycle, with a depth of 1 in 2 cycles.
     Back-pressure: with ``depth`` payloads held ``i`` stops.
     Reset: synchronous; drops all payloads.
 
@@ -23,7 +23,7 @@ class StreamQueue(wiring.Component):
     shape : ShapeLike
         Of the payload.
     depth : int
-        At least 3, so that the queue keeps its pace.
+        At least 3, so that the queue keeps its pace; or 1, a register.
 
     Members
     -------
@@ -40,8 +40,8 @@ class StreamQueue(wiring.Component):
     busy: Signal
 
     def __init__(self, shape, depth: int):
-        if depth < 3:
-            raise ValueError(f"depth must be at least 3, not {depth}")
+        if depth < 3 and depth != 1:
+            raise ValueError(f"depth must be 1 or at least 3, not {depth}")
         self.shape, self.depth = shape, depth
         super().__init__({
             "i": In(stream.Signature(shape)),
@@ -51,6 +51,13 @@ class StreamQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        if self.depth == 1:
+            m.d.comb += [self.i.ready.eq(~self.o.valid), self.busy.eq(self.o.valid)]
+            with m.If(self.o.ready):
+                m.d.sync += self.o.valid.eq(0)
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(self.i.payload)]
+            return m
         fifo: Any = SyncFIFOBuffered(
             width=Shape.cast(self.shape).width, depth=self.depth)
         m.submodules.fifo = fifo

@@ -71,12 +71,12 @@ class ReferenceMachine:
 
     def _encode(self, layer: dict[str, Any], image: int) -> None:
         """Write the bit planes of an image as lane words, a map for each lane pass."""
-        first = layer["input_address"] + image * layer["image_pitch"]
+        first = layer["weight_address"] + image * layer["image_pitch"]
         signed = bool(layer["flags"]["signed_input"])
-        count = layer["pixels"] * layer["channels"]
-        octets = np.frombuffer(self.memory.read(first, layer["input_words"]),
+        count = layer["tiles"] * layer["columns"]
+        octets = np.frombuffer(self.memory.read(first, layer["weight_words"]),
                                np.int8 if signed else np.uint8, count)
-        pixels = torch.tensor(octets.reshape(layer["pixels"], -1).astype(np.int64))
+        pixels = torch.tensor(octets.reshape(layer["tiles"], -1).astype(np.int64))
         lanes = encode(pixels, self.config.timesteps, layer["passes"], signed).tolist()
         for lane_pass, lane in enumerate(lanes):
             for pixel, words in enumerate(lane):

@@ -236,8 +236,8 @@ async def illegal_descriptors_stop(dut: Any) -> None:
             (layer, {"out_address": far}, {"write_range"}),
             (layer, {"out_address": 0}, {"write_range"}),
             (layer, {"out_address": 0xFFFF_FFFF}, {"write_range"}),
-            (0, {"input_address": far}, {"read_range"}),
-            (0, {"input_words": 0}, {"bad_descriptor"})):
+            (0, {"weight_address": far}, {"read_range"}),
+            (0, {"weight_words": 0}, {"bad_descriptor"})):
         content = case.patched(fields, number)
         case.load(host, content)
         reason, at = await host.fails()

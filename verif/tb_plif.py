@@ -14,12 +14,13 @@ from ..rtl.config import FTPConfig
 from .bench import Bench
 from .plif_corners import CORNERS, neuron
 
-__all__ = ["covers_corner", "keeps_its_pace", "matches_golden", "restarts_after_reset"]
+__all__ = ["covers_corner", "golden_words", "keeps_its_pace", "matches_golden", "placed",
+           "random_neurons", "restarts_after_reset"]
 
 Neuron = dict[str, Any]
 
 
-def _golden(neurons: Iterable[Neuron]) -> list[dict[str, Any]]:
+def golden_words(neurons: Iterable[Neuron]) -> list[dict[str, Any]]:
     """Return the words that the golden op gives, each with its neuron's place."""
     words = []
     for item in neurons:
@@ -40,7 +41,7 @@ def _assert_mixed(words: list[dict[str, Any]], config: FTPConfig) -> None:
     assert {0, 1} == set(lanes), "the stimulus must make neurons both fire and stay silent"
 
 
-def _placed(neurons: Iterable[Neuron], rng: random.Random, config: FTPConfig) -> list[Neuron]:
+def placed(neurons: Iterable[Neuron], rng: random.Random, config: FTPConfig) -> list[Neuron]:
     """Return the neurons at random places."""
     return [item | {"place": {
         "row": rng.randrange(max(config.tppes, 2)), "column_end": rng.getrandbits(1),
@@ -65,9 +66,10 @@ def _random_neuron(rng: random.Random, config: FTPConfig) -> Neuron:
         decay_input=rng.getrandbits(1), soft_reset=rng.getrandbits(1))
 
 
-def _random_neurons(bench: Bench, count: int) -> list[Neuron]:
+def random_neurons(bench: Bench, count: int) -> list[Neuron]:
+    """Return random neurons at random places."""
     found = [_random_neuron(bench.rng, bench.config) for _ in range(count)]
-    return _placed(found, bench.rng, bench.config)
+    return placed(found, bench.rng, bench.config)
 
 
 @cocotb.test()
@@ -75,8 +77,8 @@ def _random_neurons(bench: Bench, count: int) -> list[Neuron]:
 async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
     """Every neuron fires as the golden one and keeps its place, whatever the stalls."""
     bench = await Bench.start(dut)
-    neurons = _random_neurons(bench, 400)
-    expected = _golden(neurons)
+    neurons = random_neurons(bench, 400)
+    expected = golden_words(neurons)
     _assert_mixed(expected, bench.config)
     source, sink = bench.source("i", gaps, burst=3), bench.sink("o", stalls, burst=3)
     source.put(neurons)
@@ -90,8 +92,8 @@ async def matches_golden(dut: Any, gaps: float, stalls: float) -> None:
 async def covers_corner(dut: Any, corner: str) -> None:
     """The neurons of each named corner case fire as the golden ones."""
     bench = await Bench.start(dut)
-    neurons = _placed(CORNERS[corner](bench.config), bench.rng, bench.config)
-    expected = _golden(neurons)
+    neurons = placed(CORNERS[corner](bench.config), bench.rng, bench.config)
+    expected = golden_words(neurons)
     _assert_mixed(expected, bench.config)
     source, sink = bench.source("i", 0.2), bench.sink("o", 0.2)
     source.put(neurons)
@@ -105,7 +107,7 @@ async def keeps_its_pace(dut: Any) -> None:
     bench = await Bench.start(dut)
     source, sink = bench.source("i"), bench.sink("o")
     await bench.edge(2)
-    source.put(_random_neurons(bench, 50))
+    source.put(random_neurons(bench, 50))
     await sink.take(50)
     assert {out - into for into, out in zip(source.cycles, sink.cycles, strict=True)} == {
         bench.config.timesteps + 1}
@@ -116,13 +118,13 @@ async def keeps_its_pace(dut: Any) -> None:
 async def restarts_after_reset(dut: Any) -> None:
     """A reset drops the word that waits and the neurons at work; those after it are right."""
     bench = await Bench.start(dut)
-    await bench.source("i").send(_random_neurons(bench, bench.config.timesteps + 1))
+    await bench.source("i").send(random_neurons(bench, bench.config.timesteps + 1))
     await bench.edge(3)
     assert int(dut.o__valid.value) and int(dut.busy.value), "a word must wait"
     await bench.reset(1)
     await bench.edge()
     assert not int(dut.o__valid.value) and not int(dut.busy.value), "reset must drop all"
-    neurons = _random_neurons(bench, 20)
+    neurons = random_neurons(bench, 20)
     source, sink = bench.source("i"), bench.sink("o")
     source.put(neurons)
-    assert await sink.take(20) == _golden(neurons)
+    assert await sink.take(20) == golden_words(neurons)

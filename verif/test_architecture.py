@@ -18,6 +18,7 @@ MAY_IMPORT = {
 }
 # Golden twins that have another name than their unit.
 TWINS = {"accelerator": "network", "spiking_array": "ftp_array", "membrane_lif": "plif",
+         "serial_lif": "plif",
          "ttfs_core": "ttfs_network", "crossbar_array": "imc_engine",
          "attention_array": "attention", "vit_core": "vit_network", "rescaler": "tt_ops",
          "train_core": "tt_readout"}

@@ -142,7 +142,7 @@ def test_descriptor_fields():
     layout = descriptor_layout()
     assert layout.size == 40 * 32
     packed = pack_fields(layout, {"pool": 255, "sources": [{}, {"width": 65535}]}, "x")
-    assert packed == 255 << 24 | 65535 << (32 * 32 + 7 * 16 + 32)
+    assert packed == 255 << 24 | 65535 << (28 * 32 + 7 * 16 + 32)
     with pytest.raises(CompileError, match=re.escape(
             "x: descriptor.sources[1].width must be in 0..65535, not 65536")):
         pack_fields(layout, {"sources": [{}, {"width": 65536}]}, "x")

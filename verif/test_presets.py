@@ -25,7 +25,7 @@ def _refused(text, *arguments):
 
 def test_the_presets():
     assert preset_names("accelerator") == [
-        "bcast", "imc", "loas", "scan", "small", "sparten", "statten", "tiny", "tt"]
+        "bcast", "imc", "loas", "micro", "scan", "small", "sparten", "statten", "tiny", "tt"]
     assert DEFAULT_PRESET in preset_names()
 
 
@@ -92,7 +92,7 @@ def test_small_memories_fit_their_devices():
 
 def test_mistakes_are_named(tmp_path):
     _refused("no preset 'laos', did you mean 'loas'?; there are array, bcast, crossbar, "
-             "crossbar_tile, imc, link, loas, scan, small, sparten, statten, tiny", "laos")
+             "crossbar_tile, imc, link, loas, micro, scan, small, sparten, statten, tiny", "laos")
     _refused("preset array: family must be accelerator here, not that of ArrayConfig", "array")
     _refused("override: no field 'tpes', did you mean 'tppes'?", "loas", ["tpes=3"])
     _refused("override: no field 'xyzzy'", "loas", ["xyzzy=3"])

@@ -29,7 +29,7 @@ def run(config, layer, octets, pause, seed):
     width = config.memory_bits // 8
     memory = [int.from_bytes(octets[at:at + width], "little")
               for at in range(0, len(octets), width)]
-    layer |= {"input_words": len(memory)}
+    layer |= {"weight_words": len(memory)}
     encoder, rng = Encoder(config), random.Random(seed)
     slices, slots = [], []
 
@@ -86,8 +86,8 @@ def test_encoder_matches_golden(config, signed, pause):
         generator = torch.Generator().manual_seed(seed)
         image = torch.randint(-128 * signed, 256 - 128 * signed, (pixels, channels),
                               generator=generator)
-        layer = {"operation": Operation.ENCODE, "passes": passes, "channels": channels,
-                 "pixels": pixels, "out_address": 1000, "out_pass_pitch": 300,
+        layer = {"operation": Operation.ENCODE, "passes": passes, "columns": channels,
+                 "tiles": pixels, "out_address": 1000, "out_pass_pitch": 300,
                  "out_pixel_pitch": 9, "signed_input": signed}
         octets = bytes((image & 255).flatten().tolist())
         slices, slots = run(config, layer, octets, pause, seed)

@@ -79,6 +79,7 @@ def check_bounds(layer: PsumLayer, timesteps: int, config: AcceleratorConfig
         _check_signed(layer.name, field, int(table.min()), int(table.max()),
                       min(config.psum_bits, 32), more)
     _check_built(layer, config)
+    _check_limits(layer, config)
     if layer.requantize is not None or layer.residual is not None:
         if config.psum_bits < _RESIDUAL_BITS:
             raise CompileError(layer.name, "psum_bits", f"at least {_RESIDUAL_BITS} for "
@@ -106,6 +107,29 @@ def _check_built(layer: PsumLayer, config: AcceleratorConfig) -> None:
         if wanted and not config.each_step:
             raise CompileError(layer.name, f"{field} of integers of each timestep", "absent where "
                                "the configuration has each_step=0", "present", "set each_step=1")
+
+
+def _check_limits(layer: PsumLayer, config: AcceleratorConfig) -> None:
+    """Raise `CompileError` if the layer is larger than the configuration's limits."""
+    if config.limits is None:
+        return
+    if not isinstance(layer, IntegerLayer):
+        raise CompileError(layer.name, "operation", "a product with weights where the "
+                           "configuration has limits", type(layer).__name__,
+                           "use a configuration without limits")
+    lif = layer.lif
+    sizes = {
+        "outputs": [layer.channels], "sources": [len(layer.sources)], "pool": [layer.pool],
+        "integers": [int(layer.input_bits > 0)],
+        "side": [side for source in layer.sources for side in (source.height, source.width)],
+        "kernel": [size for source in layer.sources for size in (
+            *source.kernel, source.pixel_stride, *source.pixel_padding)],
+        "gain": [lif.gain if lif else 0], "leak": [lif.shift if lif else 0],
+    }
+    for name, found in sizes.items():
+        if max(found) > getattr(config.limits, name):
+            raise CompileError(layer.name, name, f"at most {getattr(config.limits, name)} "
+                               f"(limits.{name})", max(found), f"set limits.{name}={max(found)}")
 
 
 def _check_signed(layer: str, field: str, low: int, high: int, bits: int, hint: str) -> None:

@@ -104,9 +104,8 @@ def _assemble(plan: NetworkPlan, images: int, keep_all: bool) -> Program:
                   memory_words=memory_words, writable_start=writable_start,
                   descriptors=len(steps), descriptor_address=HEADER_BYTES // word_bytes,
                   profile_address=profile, profile_image_pitch=profile_words).pack()
-    head += encode_descriptor(plan.image, places) if plan.image else b""
-    head += b"".join(layer_descriptor(layer, places, config.chunk, config.timesteps)
-                     for layer in layers)
+    head += encode_descriptor(plan.image, places, config) if plan.image else b""
+    head += b"".join(layer_descriptor(layer, places, config) for layer in layers)
     content[:len(head)] = head
     image = sealed(bytes(content), word_bytes)
     return Program(content=image, manifest=Manifest(

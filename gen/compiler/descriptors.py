@@ -6,7 +6,9 @@ from typing import Any
 
 from ...models.golden.layer import AttentionLayer, IntegerLayer, PoolLayer
 from ...models.golden.source import IMAGE, Source
+from ...rtl.config import AcceleratorConfig
 from ...rtl.soc.descriptor import DESCRIPTOR_WORDS, Mode, Operation, descriptor_layout
+from ...rtl.soc.field_limits import field_limits
 from .fibers import FiberSource
 from .fields import pack_fields
 from .layer_plan import LayerPlan
@@ -46,22 +48,21 @@ class Places:
     result_words: int
 
 
-def encode_descriptor(image: SpikeMap, places: Places) -> bytes:
+def encode_descriptor(image: SpikeMap, places: Places, config: AcceleratorConfig) -> bytes:
     """Return the descriptor that encodes the image."""
     target = places.maps[IMAGE]
-    return _packed(IMAGE, {
+    return _packed(config, IMAGE, {
         "operation": Operation.ENCODE, "mode": Mode.SPIKES,
         "passes": image.passes, "out_passes": image.passes, "columns": image.channels,
         "flags": {"signed_input": int(image.signed)}, "out_bits": image.bits,
-        "out_address": target.address, "out_pass_pitch": image.pass_pitch,
+        "out_address": target.address, "out_pass_pitch": _pass_pitch(image),
         "out_pixel_pitch": image.pixel_pitch, "out_chunk_pitch": image.chunk_pitch,
-        "input_address": places.input, "image_pitch": places.input_words,
-        "input_words": places.input_words, "pixels": image.height * image.width,
-        "channels": image.channels,
+        "weight_address": places.input, "image_pitch": places.input_words,
+        "weight_words": places.input_words, "tiles": image.height * image.width,
     })
 
 
-def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, timesteps: int) -> bytes:
+def layer_descriptor(plan: LayerPlan, places: Places, config: AcceleratorConfig) -> bytes:
     """Return the descriptor of a layer."""
     layer, order = plan.layer, plan.order
     name = layer.name
@@ -69,7 +70,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, timesteps: int
     residual_in = places.residuals[layer.residual] if layer.residual else None
     residual_out = places.residuals[name] if layer.keep_residual else None
     residual = residual_in or residual_out
-    return _packed(name, {
+    return _packed(config, name, {
         "operation": Operation.LAYER, "mode": _MODES[layer.output],
         "source_count": max(1, len(plan.sources)), "pool": layer.pool,
         "out_height": order.height, "out_width": order.width,
@@ -96,7 +97,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, timesteps: int
         "weight_list": int(plan.weights.delta_bits is not None),
         "input_each_step": int(plan.input_each_step),
         "out_each_step": int(layer.out_each_step),
-        "silent_steps": [_silent_steps(fiber.source, timesteps) for fiber in plan.sources],
+        "silent_steps": [_silent_steps(fiber.source, config.timesteps) for fiber in plan.sources],
         "delta_bits": plan.weights.delta_bits or 0, "crossbar": int(plan.engine == "crossbar"),
         "out_bits": layer.out_bits if layer.output == "integers" else 0,
         "residual_in": residual_in.address if residual_in else 0,
@@ -104,7 +105,7 @@ def layer_descriptor(plan: LayerPlan, places: Places, chunk: int, timesteps: int
         "residual_words": residual.words if residual else 0,
         "sources": [_source(fiber, places.maps[fiber.source.input]) for fiber in plan.sources],
         **_attention(plan, places), **_residual_pool(plan, places),
-        **_output(plan, places, chunk),
+        **_output(plan, places, config.chunk),
     })
 
 
@@ -113,7 +114,7 @@ def _output(plan: LayerPlan, places: Places, chunk: int) -> dict[str, int]:
         return {"out_address": places.result, "image_pitch": places.result_words}
     target, order = places.maps[plan.layer.name], plan.order
     return {
-        "out_address": target.address, "out_pass_pitch": target.pass_pitch,
+        "out_address": target.address, "out_pass_pitch": _pass_pitch(target),
         "out_tile_pitch": order.windows_per_tile * target.pixel_pitch,
         "out_block_pitch": order.block_columns // chunk * target.chunk_pitch
         if order.blocks > 1 else 0,
@@ -152,7 +153,7 @@ def _residual_pool(plan: LayerPlan, places: Places) -> dict[str, Any]:
 def _source(fiber: FiberSource, read: SpikeMap) -> dict[str, int]:
     source = fiber.source
     return {
-        "address": read.address, "pass_pitch": read.pass_pitch, "row_pitch": read.row_pitch,
+        "address": read.address, "pass_pitch": _pass_pitch(read), "row_pitch": read.row_pitch,
         "pixel_pitch": read.pixel_pitch, "chunk_pitch": read.chunk_pitch,
         "height": read.height, "width": read.width,
         "kernel_height": source.kernel[0], "kernel_width": source.kernel[1],
@@ -166,5 +167,11 @@ def _silent_steps(source: Source, timesteps: int) -> int:
     return 0 if source.time_mask is None else (1 << timesteps) - 1 & ~source.time_mask
 
 
-def _packed(layer: str, fields: dict[str, Any]) -> bytes:
-    return pack_fields(descriptor_layout(), fields, layer).to_bytes(DESCRIPTOR_BYTES, "little")
+def _pass_pitch(stored: SpikeMap) -> int:
+    """Return the words from one lane pass to the next, if there is one."""
+    return stored.pass_pitch if stored.passes > 1 else 0
+
+
+def _packed(config: AcceleratorConfig, layer: str, fields: dict[str, Any]) -> bytes:
+    content = pack_fields(descriptor_layout(), fields, layer, limits=field_limits(config))
+    return content.to_bytes(DESCRIPTOR_BYTES, "little")

@@ -12,7 +12,8 @@ from .errors import CompileError
 __all__ = ["pack_fields"]
 
 
-def pack_fields(layout: Any, value: Any, layer: str, name: str = "descriptor") -> int:
+def pack_fields(layout: Any, value: Any, layer: str, name: str = "descriptor",
+                limits: Mapping[str, int] | None = None) -> int:
     """Return ``value`` as the unsigned integer that stands for it in memory.
 
     Parameters
@@ -26,6 +27,8 @@ def pack_fields(layout: Any, value: Any, layer: str, name: str = "descriptor") -
         For errors.
     name : str
         For errors.
+    limits : Mapping or None
+        Greatest values of some fields, by the last part of their names.
 
     Raises
     ------
@@ -36,16 +39,17 @@ def pack_fields(layout: Any, value: Any, layer: str, name: str = "descriptor") -
     """
     if isinstance(layout, data.StructLayout):
         assert isinstance(value, Mapping), name
-        return sum(pack_fields(layout[key].shape, item, layer, f"{name}.{key}")
+        return sum(pack_fields(layout[key].shape, item, layer, f"{name}.{key}", limits)
                    << layout[key].offset for key, item in value.items())
     if isinstance(layout, data.ArrayLayout):
         assert len(value) <= layout.length, name
-        return sum(pack_fields(layout.elem_shape, item, layer, f"{name}[{index}]")
+        return sum(pack_fields(layout.elem_shape, item, layer, f"{name}[{index}]", limits)
                    << layout[index].offset for index, item in enumerate(value))
     shape = Shape.cast(layout)
     number = int(getattr(value, "value", value))
     low = -(1 << (shape.width - 1)) if shape.signed else 0
     high = low + (1 << shape.width) - 1
+    high = min(high, (limits or {}).get(name.rpartition(".")[2].partition("[")[0], high))
     if not low <= number <= high:
         raise CompileError(layer, name, f"in {low}..{high}", number,
                            "the layer or its maps are too large for the descriptor")

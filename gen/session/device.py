@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers of an accelerator by their names, and what can be told from them alone."""
 
+import dataclasses
 from typing import Any
 
-from ...rtl.config import AcceleratorConfig, AttentionConfig, ConfigError, CrossbarConfig
-from ...rtl.soc.register_map import COUNTER_MEANINGS, IDENTITY, register_map
+from ...rtl.config import (
+    AcceleratorConfig,
+    AttentionConfig,
+    ConfigError,
+    CrossbarConfig,
+    LimitsConfig,
+)
+from ...rtl.soc.register_map import COUNTER_MEANINGS, IDENTITY, RegisterMap, register_map
 from .errors import SessionError
 from .transport import Transport
 
 __all__ = ["Device"]
 
-# One with every part, and so with all registers; their offsets are the same in all.
-_WHOLE = AcceleratorConfig(chunk=8, laggy_adders=8, crossbar=CrossbarConfig(),
-                           attention=AttentionConfig())
+# Some with all registers together; their offsets are the same in all.
+_PARTS = ({"crossbar": CrossbarConfig(), "attention": AttentionConfig()},
+          {"limits": LimitsConfig()})  # that one accelerator may have
+_WHOLE = [AcceleratorConfig(chunk=8, laggy_adders=8, **parts) for parts in _PARTS]
 
 
 class Device:
@@ -35,7 +43,9 @@ class Device:
 
     def __init__(self, transport: Transport):
         self._transport = transport
-        self._map = register_map(_WHOLE)
+        self._map = RegisterMap(config=_WHOLE[0], registers=tuple(
+            {register.name: register for config in _WHOLE
+             for register in register_map(config).registers}.values()))
         identity = self.read("identity")
         if identity != IDENTITY:
             raise SessionError(f"identity must be {IDENTITY:#010x}, not {identity:#010x}: no "
@@ -76,11 +86,13 @@ class Device:
     def _config(self) -> AcceleratorConfig:
         """Return the configuration, checked against its hash."""
         values: dict[str, Any] = {}
-        for name, default in _WHOLE.as_dict().items():
-            if name not in _WHOLE.parts:
-                values[name] = self._parameter(name)
-            elif self.read(f"config_{name}"):
-                values[name] = {inner: self._parameter(f"{name}_{inner}") for inner in default}
+        for field in dataclasses.fields(AcceleratorConfig):
+            part = AcceleratorConfig.parts.get(field.name)
+            if part is None:
+                values[field.name] = self._parameter(field.name)
+            elif self.read(f"config_{field.name}"):
+                values[field.name] = {inner.name: self._parameter(f"{field.name}_{inner.name}")
+                                      for inner in dataclasses.fields(part)}
         digits = f"{self.read('hash_high') << 32 | self.read('hash_low'):016x}"
         try:
             config = AcceleratorConfig.from_dict(values)

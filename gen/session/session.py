@@ -149,8 +149,11 @@ class Session:
         return self._outputs
 
     def counters(self) -> dict[str, int]:
-        """Return the performance counters since they were cleared, of all runs together."""
-        return self.device.counters()
+        """Return the performance counters since they were cleared, of all runs together.
+
+        There are none where ``limits.counters`` is 0; so it is with `profile`.
+        """
+        return self.device.counters() if self.device.config.bounds.counters else {}
 
     def clear_counters(self) -> None:
         """Set the performance counters to zero."""
@@ -163,6 +166,8 @@ class Session:
     def profile(self, image: int = -1) -> dict[str, dict[str, int]]:
         """Return the counters of each step in one image of the last start; by default the last."""
         manifest, image = self.program.manifest, self._image(image)
+        if not self.device.config.bounds.counters:
+            return {step.name: {} for step in manifest.steps}
         return self.program.read_profile(
             self._memory(manifest.profile_address, manifest.images * manifest.profile_words),
             image)

@@ -51,7 +51,9 @@ class RegisterFile:
         self.words: dict[int, int] = {}
         self._held = {_ENABLE: 0, _IMAGES: 0}
         self._held[_BASE if config.memory == "axi" else _ADDRESS] = 0
-        self._masks = {_ENABLE: 7}
+        bits = config.bounds.address_bits
+        self._masks = {_ENABLE: 7, _IMAGES: _WORD >> (32 - bits),
+                       _ADDRESS: _WORD >> max(0, 32 - bits - config.memory_bits // 64)}
         self._running = self._resetting = False
         self._pending = 0
         self._flags = 0  # done 1, error 2, stopped 4
@@ -105,7 +107,7 @@ class RegisterFile:
             return self._held[offset]
         if offset == 0x44:
             return self._read_memory()
-        if 0x80 <= offset < 0x80 + 8 * len(COUNTERS):
+        if 0x80 <= offset < 0x80 + 8 * len(COUNTERS) and self.config.bounds.counters:
             value = self.counters.get(COUNTERS[(offset - 0x80) // 8], 0)
             if offset & 4:
                 return self._high
@@ -150,7 +152,7 @@ class RegisterFile:
     def load(self, word: int) -> None:
         """Write the next word of the memory."""
         self.words[self.address] = word
-        self._held[_ADDRESS] += 1
+        self._advance()
 
     def report(self, *, done: bool = False, stopped: bool = False, error: int = 0) -> None:
         """Note what has just happened, unless a reset ends it; ``error`` is its code."""
@@ -183,8 +185,11 @@ class RegisterFile:
         if not self.open:
             return None
         word = self.words.get(self.address, 0)
-        self._held[_ADDRESS] += 1
+        self._advance()
         return word
+
+    def _advance(self) -> None:
+        self._held[_ADDRESS] = (self.address + 1) & self._masks[_ADDRESS]
 
     def _fixed(self) -> dict[int, int]:
         """Return the registers that never change."""

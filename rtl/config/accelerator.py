@@ -10,6 +10,7 @@ from .checks import ConfigError, check_limits, check_name, check_powers_of_two
 from .element import ElementConfig
 from .ftp import FTP_LIMITS
 from .imc import CrossbarConfig
+from .limits import LimitsConfig
 
 __all__ = ["MEMORIES", "AcceleratorConfig", "beat_slot_bits"]
 
@@ -24,6 +25,7 @@ _ACCELERATOR_LIMITS = {
     "requantize": (0, 1),
     "each_step": (0, 1),
 }
+_UNLIMITED = LimitsConfig()
 _CELL_BITS = 15  # of a cell's value in memory
 
 
@@ -33,7 +35,8 @@ class AcceleratorConfig(ElementConfig):
 
     With ``crossbar`` it has crossbar macros beside its elements, and each layer is computed by
     the ones or the others. With ``attention`` it has a unit for spikes times spikes. With that or
-    with ``each_step`` it has one that pools residuals, also to hand them on as integers.
+    with ``each_step`` it has one that pools residuals, also to hand them on as integers. With
+    ``limits`` it runs small networks only.
 
     Raises
     ------
@@ -42,7 +45,7 @@ class AcceleratorConfig(ElementConfig):
     """
 
     parts: ClassVar[dict[str, type[Config]]] = {
-        "crossbar": CrossbarConfig, "attention": AttentionConfig}
+        "crossbar": CrossbarConfig, "attention": AttentionConfig, "limits": LimitsConfig}
 
     pe: str = "loas"               # one of PES
     rows_per_pe: int = 1           # r: rows that one element computes
@@ -57,6 +60,7 @@ class AcceleratorConfig(ElementConfig):
     each_step: int = 0             # 1: with integers of each timestep, and residuals as such
     crossbar: CrossbarConfig | None = None  # of the macros, if there are any
     attention: AttentionConfig | None = None  # of the unit, if there is one
+    limits: LimitsConfig | None = None  # of the networks, if they are to be small
 
     def __post_init__(self) -> None:
         ElementConfig.__post_init__(self)
@@ -82,6 +86,7 @@ class AcceleratorConfig(ElementConfig):
             raise ConfigError("requantize must be 1 with each_step, not 0")
         self._check_crossbar()
         self._check_attention()
+        self._check_bounds()
 
     def _check_crossbar(self) -> None:
         """Raise `ConfigError` unless the macros fit what feeds them and what takes their sums."""
@@ -131,6 +136,75 @@ class AcceleratorConfig(ElementConfig):
                               f"not be {attention.result_limit}")
         if not self.requantize:
             raise ConfigError("requantize must be 1 with attention, not 0")
+
+    def _check_bounds(self) -> None:
+        """Raise `ConfigError` unless what is built fits the limits of the networks."""
+        if self.limits is None:
+            return
+        if not isinstance(self.limits, LimitsConfig):
+            raise ConfigError(f"limits must be a table of parameters, not {self.limits!r}")
+        for name in ("crossbar", "attention"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"{name} must be absent with limits, not present")
+        if self.each_step:
+            raise ConfigError(f"each_step must be 0 with limits, not {self.each_step}")
+        if self.limits.serial and (self.memory != "on_chip" or self.memory_bits != 32):
+            raise ConfigError(f"memory must be on_chip, of 32 bits, with limits.serial, "
+                              f"not {self.memory} of {self.memory_bits}")
+        for name, wanted in (("requantize", 0), ("pe", "loas")) if self.limits.serial else ():
+            if getattr(self, name) != wanted:
+                raise ConfigError(f"{name} must be {wanted} with limits.serial, "
+                                  f"not {getattr(self, name)}")
+        if self.memory == "on_chip" and self.memory_words >= 1 << self.limits.address_bits:
+            raise ConfigError(f"memory_words must be below 2 ** limits.address_bits "
+                              f"({1 << self.limits.address_bits}), not {self.memory_words}")
+
+    @property
+    def bounds(self) -> LimitsConfig:
+        """The limits of the networks; those of the descriptor where there are no others."""
+        return self.limits or _UNLIMITED
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether hardware is to be small rather than fast."""
+        return bool(self.bounds.serial)
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether the hardware checks what it is told, beyond hash and CRC of a program."""
+        return bool(self.bounds.checks)
+
+    @property
+    def has_time_masks(self) -> bool:
+        """Whether the spikes of a source may be silent at some timesteps."""
+        return self.bounds.sources > 1
+
+    @property
+    def tile_bits(self) -> int:
+        """Bits of the number of tiles of a layer: each row may have one of its own."""
+        return min(32, self.bounds.position_bits + self.tile_rows.bit_length())
+
+    @property
+    def block_limit(self) -> int:
+        """Most weight blocks of a layer."""
+        if self.limits is None:
+            return 65535
+        return -(-self.limits.outputs // self.chunk) if self.limits.buffers else 1
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a number of rows of a tile, as descriptors have it."""
+        return self.tile_rows.bit_length() if self.limits else 8
+
+    @property
+    def chunk_count_bits(self) -> int:
+        """Bits of a number of chunks of a fiber, as descriptors have it."""
+        return self.max_chunks.bit_length() if self.limits else 16
+
+    @property
+    def tap_bits(self) -> int:
+        """Bits of a number of taps, or of chunks of a pixel, as descriptors have them."""
+        return max(self.chunk, self.max_chunks).bit_length() if self.limits else 8
 
     @property
     def pools_residuals(self) -> bool:

@@ -68,6 +68,20 @@ class FTPConfig(Config):
         return self.tppes
 
     @property
+    def is_serial(self) -> bool:
+        """Whether hardware is to be small rather than fast."""
+        return False
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether the hardware checks what it is told, beyond hash and CRC of a program."""
+        return True
+
+    def queue_depth(self, usual: int) -> int:
+        """Return the depth of a queue between units that is ``usual`` where speed counts."""
+        return 1 if self.is_serial else usual
+
+    @property
     def max_chunks(self) -> int:
         """Most chunks in one fiber."""
         return -(-self.max_fan_in // self.chunk)

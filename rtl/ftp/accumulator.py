@@ -75,6 +75,9 @@ class Accumulator(wiring.Component):
         results = Signal(psums_layout(self.config))
         pseudo = self._speculate(m) if laggy else None
 
+        if pseudo is None and self.config.is_serial:
+            self._accumulate_alone(m, sums)
+            return m
         o_free, fire = Signal(), Signal()
         m.d.comb += [
             o_free.eq(~self.o.valid | self.o.ready),
@@ -95,6 +98,17 @@ class Accumulator(wiring.Component):
             m.d.sync += [sums.eq(0), self.o.valid.eq(1)]
             m.d.sync += [self.o.p.psums.eq(results), self.o.p.final.eq(self.i.p.final)]
         return m
+
+    def _accumulate_alone(self, m: Module, sums) -> None:
+        """Add the sums, which wait on ``o`` themselves; until they have left ``i`` stops."""
+        weight = Mux(self.i.p.hit, self.i.p.weight, 0)
+        m.d.comb += [self.i.ready.eq(~self.o.valid), self.o.p.psums.eq(sums)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.p.last), self.o.p.final.eq(self.i.p.final)]
+            for t in range(self.config.timesteps):
+                m.d.sync += sums[t].eq(sums[t] + Mux(self.i.p.word[t], weight, 0))
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), sums.eq(0)]
 
     def _speculate(self, m: Module):
         """Add the pseudo-accumulator; return the pseudo sum of the fiber pair that ends next."""

@@ -5,9 +5,10 @@ from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory, ReadPort
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import FTPConfig
+from ..stream_queue import StreamQueue
 from .layouts import beat_layout, index_range
 from .value_memory import read_port_signature, read_values
 
@@ -114,12 +115,12 @@ class ColumnBuffer(wiring.Component):
         """Add the queue of chunks, the circular write side, and the freeing of its beats."""
         depth = self.config.column_beats
         chunk_layout = column_chunk_layout(self.config)
-        m.submodules.chunks = chunks = SyncFIFOBuffered(  # one more in its output register
-            width=chunk_layout.size, depth=self.config.column_fifo_depth + 1
-        )
+        waiting = self.config.queue_depth(self.config.column_fifo_depth + 1)
+        # one more in the output register
+        m.submodules.chunks = chunks = StreamQueue(chunk_layout, waiting)
         # a chunk stays in the second queue until its weights are read: up to 2 chunks more
         m.submodules.ends = ends = SyncFIFOBuffered(
-            width=depth.bit_length(), depth=self.config.column_fifo_depth + 4
+            width=depth.bit_length(), depth=waiting + 3
         )
         beat_bits = (self.config.beat_values - 1).bit_length()
         head, tail = Signal(range(2 * depth)), Signal(range(2 * depth))  # top bit: which lap
@@ -131,7 +132,7 @@ class ColumnBuffer(wiring.Component):
         m.d.comb += [
             used.eq((head - tail)[:len(head)]),
             length.eq((head - first)[:len(head)]),
-            self.i.ready.eq((used != depth) & chunks.w_rdy & ends.w_rdy),
+            self.i.ready.eq((used != depth) & chunks.i.ready & ends.w_rdy),
             fire.eq(self.i.valid & self.i.ready),
             fits.eq(length < self.config.chunk_beats),
             head_next.eq(head + fits),
@@ -142,15 +143,13 @@ class ColumnBuffer(wiring.Component):
             chunk.base.eq(first << beat_bits),
             chunk.last.eq(self.i.p.last),
             chunk.final.eq(self.i.p.final),
-            chunks.w_data.eq(chunk),
-            chunks.w_en.eq(fire & self.i.p.end),
+            chunks.i.payload.eq(chunk),
+            chunks.i.valid.eq(fire & self.i.p.end),
             ends.w_data.eq(head_next),
             ends.w_en.eq(fire & self.i.p.end),
             ends.r_en.eq(self.release),
-            self.o.payload.eq(chunks.r_data),
-            self.o.valid.eq(chunks.r_rdy),
-            chunks.r_en.eq(self.o.ready),
         ]
+        connect(m, chunks.o, flipped(self.o))
         with m.If(fire):
             m.d.sync += head.eq(head_next)
         with m.If(fire & self.i.p.end):

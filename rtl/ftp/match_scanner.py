@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import FTPConfig
 from ..one_hot import encode
+from ..population_count import population_count
 from .layouts import index_range
 from .prefix_sum import PrefixSumFast
 
@@ -123,7 +124,6 @@ class MatchScanner(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         chunk = self.config.chunk
-        m.submodules.weight_ranks = weight_ranks = PrefixSumFast(self.config)
         layout = chunk_pair_layout(self.config)
         pair = Signal(data.StructLayout({  # the masks live on in ``left`` and the ranks
             name: layout[name].shape for name in ("spike_base", "weight_base", "last", "final")
@@ -133,11 +133,7 @@ class MatchScanner(wiring.Component):
         hit, end, step = Signal(), Signal(), Signal()  # apart from ``o``, lest it depend on itself
 
         m.d.comb += [
-            weight_ranks.i.valid.eq(self.i.valid),
-            weight_ranks.i.payload.eq(self.i.p.weight_mask),
-            weight_ranks.o.ready.eq(self.done),
-            self.i.ready.eq(weight_ranks.i.ready),
-            self.holds.eq(weight_ranks.o.valid),
+            self.i.ready.eq(~self.holds | self.done),
             rest.eq(left & (left - 1)),
             lowest.eq(left & ~rest),
             hit.eq(left.any()),
@@ -148,6 +144,8 @@ class MatchScanner(wiring.Component):
         ]
         with m.If(step):
             m.d.sync += left.eq(rest)
+        with m.If(self.i.ready):
+            m.d.sync += self.holds.eq(self.i.valid)
         with m.If(self.i.ready & self.i.valid):
             m.d.sync += left.eq(self.i.p.spike_mask & self.i.p.weight_mask)
             m.d.sync += [pair[name].eq(self.i.p[name]) for name, _ in pair.shape()]
@@ -155,7 +153,8 @@ class MatchScanner(wiring.Component):
         position = encode(m, lowest)
         m.d.comb += [
             self.o.p.position.eq(position),
-            self.o.p.weight_address.eq(pair.weight_base + offset_at(weight_ranks.o.p, position)),
+            self.o.p.weight_address.eq(
+                pair.weight_base + self._rank(m, "weight", lowest, position)),
             self.o.p.spike_address.eq(pair.spike_base),
             self.o.p.end.eq(end),
             self.o.p.hit.eq(hit),
@@ -163,11 +162,24 @@ class MatchScanner(wiring.Component):
             self.o.p.final.eq(pair.final),
         ]
         if self.rank_spikes:
-            m.submodules.spike_ranks = spike_ranks = PrefixSumFast(self.config)
-            m.d.comb += [
-                spike_ranks.i.valid.eq(self.i.valid),
-                spike_ranks.i.payload.eq(self.i.p.spike_mask),
-                spike_ranks.o.ready.eq(self.done),
-                self.o.p.spike_address.eq(pair.spike_base + offset_at(spike_ranks.o.p, position)),
-            ]
+            m.d.comb += self.o.p.spike_address.eq(
+                pair.spike_base + self._rank(m, "spike", lowest, position))
         return m
+
+    def _rank(self, m: Module, name: str, lowest, position) -> Value:
+        """Return how many bits of a mask are set below a position, of which ``lowest`` is the bit.
+
+        Serial hardware counts them for this position alone.
+        """
+        mask = self.i.p[f"{name}_mask"]
+        if self.config.is_serial:
+            kept = Signal(self.config.chunk, name=f"{name}_mask")
+            with m.If(self.i.ready & self.i.valid):
+                m.d.sync += kept.eq(mask)
+            return population_count(kept & (lowest - 1)[:len(kept)])
+        m.submodules[f"{name}_ranks"] = ranks = PrefixSumFast(self.config)
+        m.d.comb += [
+            ranks.i.valid.eq(self.i.valid), ranks.i.payload.eq(mask),
+            ranks.o.ready.eq(self.done),
+        ]
+        return offset_at(ranks.o.p, position)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import FTPConfig
 from .layouts import channel_layout, lif_layout, place_layout, psums_layout
 
-__all__ = ["ParallelLIF", "plif_input_layout", "word_layout"]
+__all__ = ["ParallelLIF", "charge_and_fire", "plif_input_layout", "word_layout"]
 
 
 def plif_input_layout(config: FTPConfig, place_shape: data.StructLayout | None = None
@@ -162,24 +162,9 @@ class ParallelLIF(wiring.Component):
                 m.d.sync += scaled.eq(current * neuron.lif.gain)
 
     def _step(self, m: Module, t: int, now: _Stage, after: _Stage) -> None:
-        """Add timestep ``t``: charge the membrane, then fire or not.
-
-        One shifter serves both models, as the current comes before it or behind.
-        """
-        charged, potential, membrane = (
-            Signal(signed(self.config.membrane_bits), name=f"{name}_{t}")
-            for name in ("charged", "potential", "fired"))
-        excess = Signal(signed(self.config.membrane_bits + 1), name=f"excess_{t}")
-        spike = Signal(name=f"spike_{t}")
-        before = now.membrane if t else 0
-        early, late = now.lif.decay_input, ~now.lif.decay_input
-        m.d.comb += [
-            charged.eq(before + Mux(early, now.scaled[0], 0)),
-            potential.eq((charged >> now.lif.shift) + Mux(late, now.scaled[0], 0)),
-            excess.eq(potential - now.threshold),
-            spike.eq(excess >= 0),
-            membrane.eq(Mux(spike, Mux(now.lif.soft_reset, excess, 0), potential)),
-        ]
+        """Add timestep ``t``."""
+        spike, membrane = charge_and_fire(
+            m, self.config, now.membrane if t else 0, now.scaled[0], now.lif, now.threshold, t)
         with m.If(after.advance):
             m.d.sync += [
                 after.valid.eq(now.valid), after.place.eq(now.place),
@@ -193,3 +178,31 @@ class ParallelLIF(wiring.Component):
                     *(kept.eq(scaled) for kept, scaled in zip(after.scaled, now.scaled[1:],
                                                               strict=True)),
                 ]
+
+
+def charge_and_fire(m: Module, config: FTPConfig, before, scaled, lif: data.View, threshold,
+                    t: int) -> tuple[Signal, Signal]:
+    """Charge the membrane of timestep ``t``, then fire or not.
+
+    One shifter serves both models, as the current comes before it or behind.
+
+    Returns
+    -------
+    spike : Signal
+    membrane : Signal
+        For the next timestep.
+    """
+    charged, potential, membrane = (
+        Signal(signed(config.membrane_bits), name=f"{name}_{t}")
+        for name in ("charged", "potential", "fired"))
+    excess = Signal(signed(config.membrane_bits + 1), name=f"excess_{t}")
+    spike = Signal(name=f"spike_{t}")
+    early, late = lif.decay_input, ~lif.decay_input
+    m.d.comb += [
+        charged.eq(before + Mux(early, scaled, 0)),
+        potential.eq((charged >> lif.shift) + Mux(late, scaled, 0)),
+        excess.eq(potential - threshold),
+        spike.eq(excess >= 0),
+        membrane.eq(Mux(spike, Mux(lif.soft_reset, excess, 0), potential)),
+    ]
+    return spike, membrane

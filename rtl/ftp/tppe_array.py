@@ -119,7 +119,7 @@ class TPPEArray(wiring.Component):
             m.submodules[f"tppe_{index}"], ports = instantiate("tppe", self.shared["tppe"])
             tppes.append(ports)
         stop = Signal()
-        m.d.comb += stop.eq(self.error.as_value().any())
+        m.d.comb += stop.eq(self.error.as_value().any() & self.config.has_checks)
         for name in ("row_overflow", "column_overflow", "length_mismatch"):
             m.d.comb += self.error[name].eq(Cat(tppe.error[name] for tppe in tppes).any())
 
@@ -138,10 +138,12 @@ class TPPEArray(wiring.Component):
     def _queue_tiles(self, m: Module, stop) -> tuple[StreamQueue, list[StreamQueue]]:
         """Queue each tile's rows for columns, all of it for the lanes that have a row in it."""
         tile = self.i_tile
-        m.submodules.column_tiles = columns = StreamQueue(tile.p.rows.shape(), _TILES)
+        m.submodules.column_tiles = columns = StreamQueue(
+            tile.p.rows.shape(), self.config.queue_depth(_TILES))
         tiles = []
         for first in range(0, self.config.tppes, self.lane_rows):
-            m.submodules[f"gather_tiles_{first}"] = queue = StreamQueue(self.tile_shape, _TILES)
+            m.submodules[f"gather_tiles_{first}"] = queue = StreamQueue(
+                self.tile_shape, self.config.queue_depth(_TILES))
             tiles.append(queue)
         legal, take = Signal(), Signal()
         m.d.comb += [
@@ -209,12 +211,19 @@ class TPPEArray(wiring.Component):
                     m.d.comb += [result.eq(tppe.o.payload), result_valid.eq(tppe.o.valid)]
         m.d.comb += [
             column_end.eq((row == self.lane_rows - 1) | (row + first + 1 == tile.p.rows)),
-            flow.eq(~output.valid | output.ready),
             take.eq(tile.valid & flow & result_valid),
             tile.ready.eq(take & column_end & result.final),
         ]
         for index, tppe in enumerate(sources):
             m.d.comb += tppe.o.ready.eq(take & (1 << row)[index])
+        if self.config.is_serial and len(sources) == 1:  # as it is, without a register
+            m.d.comb += [
+                flow.eq(output.ready), output.valid.eq(tile.valid & result_valid),
+                output.p.psums.eq(result.psums), output.p.column_end.eq(1),
+                output.p.last.eq(result.final), output.p.tile.eq(tile.payload),
+            ]
+            return
+        m.d.comb += flow.eq(~output.valid | output.ready)
         with m.If(flow):
             m.d.sync += output.valid.eq(take)
         with m.If(take):

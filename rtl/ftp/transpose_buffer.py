@@ -54,6 +54,14 @@ class TransposeBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        if self.config.tile_rows == self.config.beat_values == 1:  # nothing to transpose
+            place = self.i.p.place
+            m.d.comb += [
+                self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready),
+                self.o.p.words[0].eq(self.i.p.word), self.o.p.row.eq(place.row),
+                self.o.p.last.eq(place.last), self.o.p.drop_single.eq(place.drop_single),
+            ]
+            return m
         slices = Memory(shape=self.o.p.words.shape(), depth=2 * self._block, init=[])
         m.submodules.slices = slices
         block_layout = data.StructLayout({

@@ -14,6 +14,7 @@ from .csr import CSR
 from .engines import READERS, WRITERS, Engines
 from .memory_system import MemorySystem
 from .register_map import REGISTER_ADDRESS_BITS
+from .serial_memory import SerialMemory
 from .soft_reset import SoftReset
 
 __all__ = ["Accelerator"]
@@ -175,7 +176,8 @@ class Accelerator(wiring.Component):
         engines = self.engines
         m.submodules.engines = DomainRenamer("engine")(engines)
         m.submodules.csr = csr = CSR(self.config)
-        m.submodules.memory = memory = MemorySystem(self.config, READERS, WRITERS)
+        kind = SerialMemory if self.config.is_serial else MemorySystem
+        m.submodules.memory = memory = kind(self.config, READERS, WRITERS)
         m.submodules.soft_reset = reset = SoftReset()
         m.d.comb += [
             engine.clk.eq(ClockSignal()),

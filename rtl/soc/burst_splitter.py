@@ -65,8 +65,9 @@ class BurstSplitter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        address_bits = self.config.bounds.address_bits
         request = Signal(request_layout())       # to be checked
-        end = Signal(ADDRESS_BITS + 1)           # behind its last word; one bit more: no overflow
+        end = Signal(address_bits + 1)           # behind its last word; one bit more: no overflow
         waiting, bad, advance = Signal(), Signal(), Signal()
         m.d.comb += [
             bad.eq((request.words == 0) | (end > self.limit)
@@ -83,7 +84,7 @@ class BurstSplitter(wiring.Component):
             m.d.sync += waiting.eq(0)
 
         burst_words = self.config.burst_words
-        address, remaining = Signal(ADDRESS_BITS), Signal(32)
+        address, remaining = Signal(address_bits), Signal(address_bits)
         block_bits = burst_words.bit_length() - 1
         room, final = Signal(range(burst_words + 1)), Signal()
         m.d.comb += [

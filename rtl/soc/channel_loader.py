@@ -8,6 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
+from ..ftp.layouts import index_range
 from .column_counter import count_columns
 from .descriptor import descriptor_layout
 from .memory_port import ReadClient
@@ -91,12 +92,20 @@ class ChannelLoader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        if self.config.bounds.buffers:
+            self._load_once(m)
+        else:
+            self._load_again(m)
+        return m
+
+    def _load_once(self, m: Module) -> None:
+        """Add the way through a buffer, which gives out a block for each of its tiles."""
         config, layer, request = self.config, self.layer, self.memory.request
         m.submodules.buffer = buffer = ReplayBuffer(
-            channel_record_layout(config), config.max_columns
+            channel_record_layout(config), config.max_columns, config.tile_bits
         )
         requesting, wrong, legal = Signal(), Signal(), Signal()
-        commands = Signal(16)  # plays not asked for yet
+        commands = Signal(config.bounds.output_bits)  # plays not asked for yet
         words = _RECORD_BITS // config.memory_bits
         m.d.comb += [
             legal.eq((layer.columns != 0) & (layer.block_columns != 0) & (layer.blocks != 0)
@@ -122,30 +131,67 @@ class ChannelLoader(wiring.Component):
             m.d.sync += wrong.eq(wrong | ~legal)
         with m.If(self.start & legal):
             m.d.sync += [requesting.eq(1), commands.eq(layer.blocks)]
-        return m
 
-    def _collect(self, m: Module, buffer, words: int) -> None:
-        """Add the way from words to records in the buffer."""
-        source, record = self.memory.data, buffer.i.p.item
-        record_end, fire = Signal(), Signal()
-        part = Signal(range(words)) if words > 1 else None
-        final, _ = count_columns(m, self.layer, buffer.i.valid & buffer.i.ready)
+    def _load_again(self, m: Module) -> None:
+        """Add the way without a buffer: a request for each tile."""
+        config, layer = self.config, self.layer
+        request, source = self.memory.request, self.memory.data
+        words = _RECORD_BITS // config.memory_bits
+        rounds, requested = Signal(config.tile_bits), Signal()  # to be ended; the present one
+        part, fire = Signal(range(words)), Signal()
+        last = max(_FIRST_BITS[name] // config.memory_bits for name in self._needed)
+        record, shown = self._gather(m, part, fire, last), part == last
+        final, _ = count_columns(m, layer, fire & (part == words - 1), config)
         m.d.comb += [
-            record_end.eq(1 if part is None else part == words - 1),
-            buffer.i.valid.eq(source.valid & record_end),
-            buffer.i.p.final.eq(final),
-            source.ready.eq(~record_end | buffer.i.ready),
-            fire.eq(source.valid & source.ready),
+            request.p.address.eq(layer.channel_address),
+            request.p.words.eq(layer.columns << (words - 1).bit_length()),
+            request.valid.eq(self.busy & ~requested),
+            self.o.valid.eq(source.valid & shown), self.o.payload.eq(record),
+            source.ready.eq(~shown | self.o.ready), fire.eq(source.valid & source.ready),
+            self.busy.eq(rounds != 0),
         ]
-        if part is not None:
-            with m.If(fire):
-                m.d.sync += part.eq(part + 1)  # words are a power of two
-        for name, first in _FIRST_BITS.items():
-            index, place = divmod(first, self.config.memory_bits)
-            field = source.payload[place:place + len(record[name])]
-            if index < words - 1:  # wait for the rest of the record
+        with m.If(request.valid & request.ready):
+            m.d.sync += requested.eq(1)
+        with m.If(fire):
+            m.d.sync += part.eq(part + 1)  # words are a power of two
+        with m.If(fire & (part == words - 1) & final):
+            m.d.sync += [rounds.eq(rounds - 1), requested.eq(0)]
+        with m.If(self.start):
+            m.d.sync += rounds.eq(layer.tiles)
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """Fields of a record that count."""
+        return tuple(_FIRST_BITS)[:None if self.config.requantize else 2]
+
+    def _gather(self, m: Module, part, fire, last: int) -> data.View:
+        """Add the registers of a record; return it as it is with its word number ``last``."""
+        record = Signal(channel_record_layout(self.config))
+        for name in self._needed:
+            index, place = divmod(_FIRST_BITS[name], self.config.memory_bits)
+            field = self.memory.data.payload[place:place + len(record[name])]
+            if index < last:  # wait for the rest of the record
                 kept = Signal.like(field, name=name)
                 with m.If(fire & (part == index)):
                     m.d.sync += kept.eq(field)
                 field = kept
             m.d.comb += record[name].eq(field)
+        return record
+
+    def _collect(self, m: Module, buffer, words: int) -> None:
+        """Add the way from words to records in the buffer."""
+        source, record = self.memory.data, buffer.i.p.item
+        record_end, fire = Signal(), Signal()
+        part = Signal(index_range(words))
+        final, _ = count_columns(m, self.layer, buffer.i.valid & buffer.i.ready, self.config)
+        m.d.comb += [
+            record_end.eq(part == words - 1),
+            buffer.i.valid.eq(source.valid & record_end),
+            buffer.i.p.final.eq(final),
+            source.ready.eq(~record_end | buffer.i.ready),
+            fire.eq(source.valid & source.ready),
+        ]
+        if words > 1:
+            with m.If(fire):
+                m.d.sync += part.eq(part + 1)  # words are a power of two
+        m.d.comb += record.eq(self._gather(m, part, fire, words - 1))

@@ -12,7 +12,7 @@ from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.compressor import fiber_layout
 from ..ftp.layouts import index_range
 from .descriptor import descriptor_layout
-from .memory_port import ADDRESS_BITS, WriteClient
+from .memory_port import WriteClient
 from .tiles import slots_layout
 
 __all__ = ["ChunkWriter"]
@@ -25,6 +25,8 @@ class ChunkWriter(wiring.Component):
     collected while the former is written; only the words that it needs are.
 
     Same result as ``spikeloom.models.golden.chunk_writer.written_chunks``.
+
+    With ``limits.serial`` words are written one by one, each as soon as it is known.
 
     Latency: 2 cycles from the last beat of a chunk to its write request, if the former is gone.
     Throughput: 1 beat per cycle and ``mask_words`` cycles more for a chunk; 1 word per cycle
@@ -69,6 +71,9 @@ class ChunkWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
+        if config.is_serial:
+            self._write_words(m)
+            return m
         slot_words = config.mask_words - (-config.chunk_beats // config.spike_beats_per_word)
         m.submodules.words = words = Memory(  # two banks
             shape=unsigned(config.memory_bits), depth=2 << (slot_words - 1).bit_length(), init=[]
@@ -80,6 +85,44 @@ class ChunkWriter(wiring.Component):
         active = self._send(m, words.read_port(), chunks, full, release)
         m.d.comb += self.busy.eq(collecting | active | (full != 0) | self.memory.data.valid)
         return m
+
+    def _write_words(self, m: Module) -> None:
+        """Write each word as soon as it is known: those of values, then the bitmask."""
+        mask_words, beat = self.config.mask_words, self.i.p
+        most = -(-self.config.chunk_beats // self.config.spike_beats_per_word)
+        request, word = self.memory.request, self.memory.data
+        part = Signal(range(mask_words + 1))  # mask words written
+        place = Signal(range(mask_words, mask_words + most + 1), init=mask_words)
+        written, requested = Signal(), Signal()  # values of this beat; the present word
+        value_next, mask_next, fire, done = Signal(), Signal(), Signal(), Signal()
+        packed, word_end = self._pack(m, fire)
+        slot, active = self._walk(m, fire & beat.end, beat.last)
+        held = self.i.valid & active
+        m.d.comb += [
+            value_next.eq(held & word_end & ~written & ~(beat.end & (beat.mask == 0))),
+            mask_next.eq(held & beat.end & ~value_next & (part != mask_words)),
+            request.valid.eq((value_next | mask_next) & ~requested),
+            request.p.address.eq(slot + Mux(value_next, place, part)),
+            request.p.words.eq(1),
+            word.valid.eq(requested),
+            word.payload.eq(Mux(value_next, packed, beat.mask.word_select(
+                part, self.config.memory_bits))),
+            done.eq(requested & word.ready),
+            fire.eq(held & ~value_next & ~mask_next), self.i.ready.eq(active & fire),
+            self.busy.eq(active | self.i.valid),
+        ]
+        with m.If(request.valid & request.ready):
+            m.d.sync += requested.eq(1)
+        with m.If(done):
+            m.d.sync += requested.eq(0)
+            with m.If(value_next):
+                m.d.sync += [written.eq(1), place.eq(place + 1)]
+            with m.Else():
+                m.d.sync += part.eq(part + 1)
+        with m.If(fire):
+            m.d.sync += written.eq(0)
+        with m.If(fire & beat.end):
+            m.d.sync += [part.eq(0), place.eq(mask_words)]
 
     def _collect(self, m: Module, write, chunks, full, release) -> Signal:
         """Add the side that fills a bank; return whether a chunk is begun.
@@ -172,14 +215,16 @@ class ChunkWriter(wiring.Component):
         """Add the walk over the slots of a tile; return the present one and if there is one."""
         layer = self.layer
         active, rows = Signal(), Signal.like(self.i_slots.p.rows)
-        row, lane_pass = Signal(index_range(self.config.tile_rows)), Signal(8)
-        chunk, window, slot = (Signal(ADDRESS_BITS, name=name)  # first slot of each
+        row = Signal(index_range(self.config.tile_rows))
+        lane_pass = Signal(self.config.row_bits)
+        address_bits = self.config.bounds.address_bits
+        chunk, window, slot = (Signal(address_bits, name=name)  # first slot of each
                                for name in ("chunk", "window", "slot"))
         row_end, window_end = Signal(), Signal()
         chunk_next, window_next = Signal.like(chunk), Signal.like(window)
         m.d.comb += [
             self.i_slots.ready.eq(~active),
-            row_end.eq(row + 1 == rows),
+            row_end.eq((row + 1 == rows) | (self.config.tile_rows == 1)),
             window_end.eq(lane_pass + 1 == layer.out_passes),
             chunk_next.eq(Mux(active, chunk + layer.out_chunk_pitch, self.i_slots.p.address)),
             window_next.eq(window + layer.out_pixel_pitch),

@@ -3,10 +3,12 @@
 
 from amaranth import Module, Mux, Signal
 
+from ..config import AcceleratorConfig
+
 __all__ = ["count_columns"]
 
 
-def count_columns(m: Module, layer, step) -> tuple[Signal, Signal]:
+def count_columns(m: Module, layer, step, config: AcceleratorConfig) -> tuple[Signal, Signal]:
     """Add the count of the columns of ``layer``; it starts again after the last one.
 
     Parameters
@@ -15,6 +17,7 @@ def count_columns(m: Module, layer, step) -> tuple[Signal, Signal]:
         Made of `descriptor_layout`.
     step : Signal
         High when the present column is over.
+    config : AcceleratorConfig
 
     Returns
     -------
@@ -23,11 +26,12 @@ def count_columns(m: Module, layer, step) -> tuple[Signal, Signal]:
     end : Signal
         It is the last one of the layer.
     """
-    column, place = Signal(16), Signal(16)  # in the layer, in the block
+    bits = config.bounds.output_bits
+    column, place = Signal(bits), Signal(bits)  # in the layer, in the block
     final, end = Signal(), Signal()
     m.d.comb += [
         end.eq(column + 1 == layer.columns),
-        final.eq(end | (place + 1 == layer.block_columns)),
+        final.eq(end | ((place + 1 == layer.block_columns) & (config.block_limit > 1))),
     ]
     with m.If(step):
         m.d.sync += [

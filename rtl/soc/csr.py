@@ -231,7 +231,7 @@ class CSR(wiring.Component):
         """Return the registers of the counters; reading a low half keeps the high one."""
         high = Signal(32)
         values: dict[str, Value] = {}
-        for name in COUNTERS:
+        for name in COUNTERS if self.config.bounds.counters else ():
             with m.If(bus.read & selected[f"{name}_low"]):
                 m.d.sync += high.eq(self.counters[name][32:])
             values |= {f"{name}_low": self.counters[name][:32], f"{name}_high": high}

@@ -134,7 +134,7 @@ def descriptor_layout() -> data.StructLayout:
     out_passes : unsigned(8)
         Lane passes of the output, 1 unless INTEGERS.
     columns : unsigned(16)
-        Output channels.
+        Output channels; ENCODE: integers of a pixel.
     block_columns : unsigned(16)
         Output channels of a weight block, a multiple of C unless there is one block only.
     blocks : unsigned(16)
@@ -142,11 +142,11 @@ def descriptor_layout() -> data.StructLayout:
     chunks : unsigned(16)
         Chunks of a fiber, all sources together.
     tiles : unsigned(32)
-        Tiles of a block.
+        Tiles of a block; ENCODE: pixels of an image.
     weight_address : unsigned(32)
-        Weights of all blocks.
+        Weights of all blocks; ENCODE: the first image.
     weight_words : unsigned(32)
-        Their length.
+        Their length; ENCODE: that of an image.
     channel_address : unsigned(32)
         Channel records, 128 bits each.
     flags : flags_layout()
@@ -181,17 +181,10 @@ def descriptor_layout() -> data.StructLayout:
     residual_words : unsigned(32)
         Words of either.
     image_pitch : unsigned(32)
-        ENCODE: from one image to the next; READOUT: from its result record to that of the next.
-    input_address : unsigned(32)
-        ENCODE: the first image.
+        ENCODE: from one image to the next; READOUT: from the result record of one image to that
+        of the next.
     silent_steps : data.ArrayLayout(unsigned(16), 2)
         Of each source, bit ``t``: its spikes do not count at timestep ``t``.
-    input_words : unsigned(32)
-        ENCODE: words of an image.
-    pixels : unsigned(32)
-        ENCODE: pixels of an image.
-    channels : unsigned(16)
-        ENCODE: integers of a pixel.
     attention : unsigned(1)
         The attention unit computes the layer: all tiles are walked once more, before.
     residual_pool : unsigned(1)
@@ -207,7 +200,7 @@ def descriptor_layout() -> data.StructLayout:
         With ``combine``: lane pass p has bit p of the integers of each timestep.
     out_each_step : unsigned(1)
         The same of INTEGERS; else these are of the first timestep, T bits in a lane pass.
-    reserved : unsigned(3)
+    reserved : unsigned(19)
         Zero.
     sources : data.ArrayLayout(source_layout(), 2)
         Spike maps that are read.
@@ -225,9 +218,8 @@ def descriptor_layout() -> data.StructLayout:
         "out_address": 32, "out_pass_pitch": 32, "out_tile_pitch": 32, "out_block_pitch": 32,
         "out_pixel_pitch": 16, "out_chunk_pitch": 16,
         "residual_in": 32, "residual_out": 32, "residual_words": 32, "image_pitch": 32,
-        "input_address": 32, "silent_steps": data.ArrayLayout(16, SOURCES), "input_words": 32,
-        "pixels": 32,
-        "channels": 16, "attention": 1, "residual_pool": 1, "pool_sum": 1, "tile_bits": 3,
-        "chunk_steps": 5, "input_each_step": 1, "out_each_step": 1, "reserved": 3,
+        "silent_steps": data.ArrayLayout(16, SOURCES),
+        "attention": 1, "residual_pool": 1, "pool_sum": 1, "tile_bits": 3,
+        "chunk_steps": 5, "input_each_step": 1, "out_each_step": 1, "reserved": 19,
         "sources": data.ArrayLayout(source_layout(), SOURCES),
     })

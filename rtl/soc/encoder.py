@@ -79,12 +79,13 @@ class Encoder(wiring.Component):
         reading = Signal()             # passes are left
         requested = Signal()           # the image is on its way
         slot_sent = Signal()
-        passes = Signal(8)             # done
+        passes = Signal(self.config.row_bits)  # done
         shift = Signal(range(16 + timesteps))
-        channel, pixel = Signal(16), Signal(32)
+        bounds = self.config.bounds
+        channel, pixel = Signal(bounds.output_bits), Signal(self.config.tile_bits)
         lane = Signal(index_range(self.config.beat_values))  # in the slice
         octet = Signal(range(self.config.memory_bits // 8))
-        pass_address, address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        pass_address, address = Signal(bounds.address_bits), Signal(bounds.address_bits)
 
         integer = Signal(signed(16))
         octets = word.payload.word_select(octet, 8)
@@ -93,16 +94,16 @@ class Encoder(wiring.Component):
             integer.eq(Mux(layer.flags.signed_input, octets.as_signed(), octets)),
             request.valid.eq(reading & ~requested),
             request.p.address.eq(self.image_address),
-            request.p.words.eq(layer.input_words),
+            request.p.words.eq(layer.weight_words),
             self.o_slots.valid.eq(reading & requested & ~slot_sent),
             self.o_slots.p.address.eq(address),
             self.o_slots.p.rows.eq(1),
             free.eq(~self.o.valid | self.o.ready),
             take.eq(reading & requested & word.valid & free
-                    & (slot_sent | self.o_slots.ready | (channel + 1 != layer.channels))),
+                    & (slot_sent | self.o_slots.ready | (channel + 1 != layer.columns))),
             lane.eq(channel[:(self.config.beat_values - 1).bit_length()]),
-            pixel_end.eq(take & (channel + 1 == layer.channels)),
-            pass_end.eq(pixel_end & (pixel + 1 == layer.pixels)),
+            pixel_end.eq(take & (channel + 1 == layer.columns)),
+            pass_end.eq(pixel_end & (pixel + 1 == layer.tiles)),
             word.ready.eq(take & ((octet == self.config.memory_bits // 8 - 1) | pass_end)),
             self.busy.eq(reading | self.o.valid),
         ]
@@ -115,7 +116,7 @@ class Encoder(wiring.Component):
             m.d.sync += slot_sent.eq(1)
         for index, target in enumerate(self.o.p.words):
             with m.If(take & (lane == index)):
-                m.d.sync += target.eq(integer >> shift)
+                m.d.sync += target.eq(integer >> shift if bounds.integers else integer)
             with m.Elif(take & (lane == 0)):
                 m.d.sync += target.eq(0)
         with m.If(take):

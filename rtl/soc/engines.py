@@ -28,9 +28,9 @@ from .tiles import slots_layout
 
 __all__ = ["READERS", "WRITERS", "Engines"]
 
-READERS = 6  # control, weights, channels, masks, values, and images or residuals
+READERS = 5  # weights, channels, masks, values; program, images and residuals in turn
 WRITERS = 3  # chunks, results and profiles, residuals
-_LINEAR = 5  # reader that encoder and residuals share
+_SHARED = 4  # reader that sequencer, encoder and residuals share
 
 
 class Engines(wiring.Component):
@@ -130,10 +130,7 @@ class Engines(wiring.Component):
         m.submodules.matrix = matrix = self.matrix
         m.submodules.post_processor = post = PostProcessor(config)
         m.submodules.chunk_writer = writer = ChunkWriter(config)
-        m.submodules.residual_reader = residual_reader = LinearReader(config)
-        m.submodules.residual_writer = residual_writer = LinearWriter(config, config.residual_bits)
         m.submodules.result_writer = result_writer = LinearWriter(config, 32)
-        m.submodules.counters = counters = PerformanceCounters(config)
 
         encodes = Signal()
         m.d.comb += encodes.eq(sequencer.layer.operation == Operation.ENCODE)
@@ -146,15 +143,20 @@ class Engines(wiring.Component):
 
         self._connect_data(m, spikes, matrix, post, channels, encoder)
         self._connect_writer(m, spikes, encoder, post, writer, encodes)
-        self._connect_linear(m, sequencer, post, residual_reader, residual_writer, result_writer)
-        self._connect_memory(m, sequencer, encodes, (
-            sequencer.memory, matrix.memory, channels.memory, spikes.masks, spikes.values,
-        ), (encoder.memory, residual_reader.memory),
-            (writer.memory, result_writer.memory, residual_writer.memory))
+        self._connect_results(m, sequencer, post, result_writer)
+        works = sequencer.counting
+        linear, writers = [(works & encodes, encoder)], [writer, result_writer]
+        if config.requantize:
+            residual_reader, residual_writer = self._add_residuals(m, sequencer, post)
+            linear.append((works & ~encodes, residual_reader))
+            writers.append(residual_writer)
+        self._connect_memory(m, sequencer, (
+            matrix.memory, channels.memory, spikes.masks, spikes.values,
+        ), [(~works, sequencer), *linear], writers)
         self._supervise(m, sequencer, (
-            spikes.busy, matrix.busy, channels.busy, post.busy, writer.busy, encoder.busy,
-            residual_reader.busy, ~self.writes_idle),
-            (residual_writer.busy, result_writer.busy), matrix.moving)
+            spikes.busy, matrix.busy, channels.busy, post.busy, writer.busy,
+            *(reader.busy for _, reader in linear), ~self.writes_idle),
+            [unit.busy for unit in writers[1:]], matrix.moving)
         m.d.comb += [
             sequencer.start.eq(self.start),
             sequencer.stop.eq(self.stop),
@@ -173,8 +175,9 @@ class Engines(wiring.Component):
             if name in self.memory_error.shape().members:
                 causes.append(self.memory_error[name])
             m.d.comb += sequencer.faults[name].eq(Cat(causes).any())
-        self._count(m, sequencer, matrix, spikes, writer, counters)
-        m.d.comb += [counters.clear.eq(self.clear_counters), self.totals.eq(counters.totals)]
+        m.d.comb += matrix.clear.eq(sequencer.begin)
+        if config.bounds.counters:
+            self._count(m, sequencer, matrix, spikes, writer)
         return m
 
     def _connect_data(self, m: Module, spikes, matrix, post, channels, encoder) -> None:
@@ -188,36 +191,47 @@ class Engines(wiring.Component):
 
     def _connect_writer(self, m: Module, spikes, encoder, post, writer, encodes) -> None:
         """Connect the chunk writer; its places come from the walker or from the encoder."""
-        m.submodules.slots = slots = StreamQueue(slots_layout(self.config), depth=4)
+        slots = writer.i_slots
+        if not self.config.is_serial:
+            m.submodules.slots = queue = StreamQueue(slots_layout(self.config), depth=4)
+            connect(m, queue.o, slots)
+            slots = queue.i
         m.d.comb += [
-            slots.i.payload.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
-            slots.i.valid.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
-            encoder.o_slots.ready.eq(slots.i.ready & encodes),
-            spikes.o_slots.ready.eq(slots.i.ready & ~encodes),
+            slots.payload.eq(Mux(encodes, encoder.o_slots.payload, spikes.o_slots.payload)),
+            slots.valid.eq(Mux(encodes, encoder.o_slots.valid, spikes.o_slots.valid)),
+            encoder.o_slots.ready.eq(slots.ready & encodes),
+            spikes.o_slots.ready.eq(slots.ready & ~encodes),
         ]
-        connect(m, slots.o, writer.i_slots)
         connect(m, post.o, writer.i)
 
-    def _connect_linear(self, m: Module, sequencer, post, residual_reader, residual_writer,
-                        result_writer) -> None:
-        """Connect residuals, results and profile records."""
+    def _add_residuals(self, m: Module, sequencer, post) -> tuple[LinearReader, LinearWriter]:
+        """Add those who read and write residuals."""
+        config, layer = self.config, sequencer.layer
+        m.submodules.residual_reader = reader = LinearReader(config)
+        m.submodules.residual_writer = writer = LinearWriter(config, config.residual_bits)
+        connect(m, reader.o, post.i_residual)
+        m.d.comb += [
+            reader.start.eq(sequencer.begin & layer.flags.residual_in),
+            reader.address.eq(layer.residual_in),
+            reader.words.eq(layer.residual_words),
+            writer.i.payload.eq(post.o_residual.payload.as_value()),
+            writer.i.valid.eq(post.o_residual.valid),
+            post.o_residual.ready.eq(writer.i.ready),
+            writer.start.eq(sequencer.begin),
+            writer.address.eq(layer.residual_out),
+            writer.flush.eq(sequencer.finish & layer.flags.residual_out),
+        ]
+        return reader, writer
+
+    def _connect_results(self, m: Module, sequencer, post, result_writer) -> None:
+        """Connect results and profile records."""
         layer = sequencer.layer
-        connect(m, residual_reader.o, post.i_residual)
         profiling = Signal()
         with m.If(sequencer.profile_begin):
             m.d.sync += profiling.eq(1)
         with m.If(sequencer.profile_end):
             m.d.sync += profiling.eq(0)
         m.d.comb += [
-            residual_reader.start.eq(sequencer.begin & layer.flags.residual_in),
-            residual_reader.address.eq(layer.residual_in),
-            residual_reader.words.eq(layer.residual_words),
-            residual_writer.i.payload.eq(post.o_residual.payload.as_value()),
-            residual_writer.i.valid.eq(post.o_residual.valid),
-            post.o_residual.ready.eq(residual_writer.i.ready),
-            residual_writer.start.eq(sequencer.begin),
-            residual_writer.address.eq(layer.residual_out),
-            residual_writer.flush.eq(sequencer.finish & layer.flags.residual_out),
             result_writer.start.eq(sequencer.profile_begin | (
                 sequencer.begin & (layer.mode == Mode.READOUT))),
             result_writer.address.eq(
@@ -231,26 +245,25 @@ class Engines(wiring.Component):
             post.o_result.ready.eq(result_writer.i.ready & ~profiling),
         ]
 
-    def _connect_memory(self, m: Module, sequencer, encodes, readers, linear, writers) -> None:
-        """Connect readers and writers; the encoder and the residuals take turns on one."""
+    def _connect_memory(self, m: Module, sequencer, readers, linear, writers) -> None:
+        """Connect readers and writers; some take turns on one reader."""
         for inside, outside in zip(readers, self.readers, strict=False):
             connect(m, inside, flipped(outside))
-        shared = self.readers[_LINEAR]
-        encoder, residuals = linear
-        m.d.comb += [
-            shared.request.payload.eq(
-                Mux(encodes, encoder.request.payload, residuals.request.payload)),
-            shared.request.valid.eq(Mux(encodes, encoder.request.valid, residuals.request.valid)),
-            shared.data.ready.eq(Mux(encodes, encoder.data.ready, residuals.data.ready)),
-        ]
-        for reader, chosen in ((encoder, encodes), (residuals, ~encodes)):
+        shared = self.readers[_SHARED]
+        for chosen, reader in linear:
             m.d.comb += [
-                reader.request.ready.eq(shared.request.ready & chosen),
-                reader.data.valid.eq(shared.data.valid & chosen),
-                reader.data.payload.eq(shared.data.payload),
+                reader.memory.request.ready.eq(shared.request.ready & chosen),
+                reader.memory.data.valid.eq(shared.data.valid & chosen),
+                reader.memory.data.payload.eq(shared.data.payload),
             ]
-        for inside, outside in zip(writers, self.writers, strict=True):
-            connect(m, inside, flipped(outside))
+            with m.If(chosen):
+                m.d.comb += [
+                    shared.request.payload.eq(reader.memory.request.payload),
+                    shared.request.valid.eq(reader.memory.request.valid),
+                    shared.data.ready.eq(reader.memory.data.ready),
+                ]
+        for unit, outside in zip(writers, self.writers, strict=False):
+            connect(m, unit.memory, flipped(outside))
         waiting = [reader.data.valid for reader in self.readers]
         m.d.comb += sequencer.work.leftover.eq(Cat(waiting).any())
 
@@ -262,17 +275,18 @@ class Engines(wiring.Component):
             sequencer.work.moving.eq(Cat(moving, self.taken, self.written).any()),
         ]
 
-    def _count(self, m: Module, sequencer, matrix, spikes, writer, counters) -> None:
-        """Connect the performance counters."""
-        control, weights, channels, masks, values, linear = self.taken
+    def _count(self, m: Module, sequencer, matrix, spikes, writer) -> None:
+        """Add the performance counters."""
+        m.submodules.counters = counters = PerformanceCounters(self.config)
+        weights, channels, masks, values, shared = self.taken
         m.d.comb += [
             counters.count.eq(sequencer.counting),
             counters.begin.eq(sequencer.begin),
             counters.end.eq(sequencer.profile_end),
-            matrix.clear.eq(sequencer.begin),
+            counters.clear.eq(self.clear_counters), self.totals.eq(counters.totals),
             counters.events.weight_words.eq(weights),
             counters.events.spike_words.eq(masks + values),
-            counters.events.other_words.eq(control + channels + linear),
+            counters.events.other_words.eq(channels + shared),
             counters.events.words_written.eq(self.written),
             counters.events.array_busy.eq(matrix.computes),
             counters.events.loading.eq(spikes.busy),

@@ -3,12 +3,14 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
+from ..ftp.layouts import index_range
+from .field_limits import limited
 from .header import FORMAT_VERSION, HEADER_WORDS, MAGIC, header_layout
 from .memory_port import ADDRESS_BITS, ReadClient
 from .program_rules import bad_length
@@ -77,13 +79,17 @@ class ImageCheck(wiring.Component):
         m = Module()
         bits = self.config.memory_bits
         header_words = 32 * HEADER_WORDS // bits
-        crc: Any = CRC32_ISO_HDLC(data_width=bits).create()
-        m.submodules.checksum = crc
         request, word, header = self.memory.request, self.memory.data, self.header
-        count, taken = Signal(32), Signal()
+        count, taken = Signal(self.config.bounds.address_bits), Signal()
+        reads = Signal()  # a word is wanted
+        crc = self._add_checksum(m, reads, taken)
+        wrong = self._compare(m, taken, count)
+        stored = Signal(header_layout())
+        known = Signal()  # the header is right
         m.d.comb += [
-            taken.eq(word.valid & word.ready),
-            crc.data.eq(word.payload), crc.valid.eq(taken),
+            header.eq(limited(self.config, stored)),
+            self.limit.eq(Mux(known, header.memory_words, header_words)),
+            self.writable_start.eq(Mux(known, header.writable_start, header_words)),
         ]
         with m.If(taken):
             m.d.sync += count.eq(count + 1)
@@ -101,40 +107,75 @@ class ImageCheck(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [self.limit.eq(header_words), self.writable_start.eq(header_words)]
+                m.d.sync += known.eq(0)
                 m.next = "HEADER_REQUEST"
             with m.State("HEADER_REQUEST"):
                 ask(header_words, "HEADER")
             with m.State("HEADER"):
-                m.d.comb += word.ready.eq(1)
+                m.d.comb += reads.eq(1)
                 with m.If(taken), m.Switch(count):
                     for place in range(header_words):
                         with m.Case(place):
-                            m.d.sync += header.as_value()[place * bits:(place + 1) * bits].eq(
+                            m.d.sync += stored.as_value()[place * bits:(place + 1) * bits].eq(
                                 word.payload)
                 with m.If(taken & (count == header_words - 1)):
                     m.next = "HEADER_CHECK"
             with m.State("HEADER_CHECK"):
-                with m.If(header.magic != MAGIC):
+                with m.If(wrong["magic"]):
                     refuse(ErrorCode.BAD_MAGIC)
-                with m.Elif(header.version != FORMAT_VERSION):
+                with m.Elif(wrong["version"]):
                     refuse(ErrorCode.BAD_VERSION)
-                with m.Elif(header.config_hash != int(self.config.hash(), 16)):
+                with m.Elif(wrong["config_hash"]):
                     refuse(ErrorCode.WRONG_CONFIGURATION)
-                with m.Elif(bad_length(self.config, header, header_words)):
+                with m.Elif(bad_length(self.config, header, header_words)
+                            & self.config.has_checks):
                     refuse(ErrorCode.BAD_LENGTH)
                 with m.Else():
-                    m.d.sync += [self.limit.eq(header.memory_words),
-                                 self.writable_start.eq(header.writable_start)]
+                    m.d.sync += known.eq(1)
                     m.next = "PROGRAM_REQUEST"
             with m.State("PROGRAM_REQUEST"):
                 ask(header.program_words, "PROGRAM")
             with m.State("PROGRAM"):
-                m.d.comb += word.ready.eq(1)
-                with m.If(count == header.program_words):
+                m.d.comb += reads.eq(count != header.program_words)
+                with m.If(~reads):
                     with m.If(crc.match_detected):
                         m.d.comb += self.good.eq(1)
                         m.next = "IDLE"
                     with m.Else():
                         refuse(ErrorCode.BAD_CRC)
         return m
+
+    def _add_checksum(self, m: Module, reads, taken) -> Any:
+        """Add the CRC of the words that come, with limits byte by byte; return it."""
+        word = self.memory.data
+        bits = 8 if self.config.limits else self.config.memory_bits
+        parts = self.config.memory_bits // bits
+        m.submodules.checksum = crc = CRC32_ISO_HDLC(data_width=bits).create()
+        part = Signal(index_range(parts))
+        m.d.comb += [
+            word.ready.eq(reads & (part == parts - 1)),
+            taken.eq(word.valid & word.ready),
+            crc.data.eq(word.payload.word_select(part, bits)),
+            crc.valid.eq(word.valid & reads),
+        ]
+        if parts > 1:
+            with m.If(crc.valid):
+                m.d.sync += part.eq(part + 1)  # a power of two
+        return crc
+
+    def _compare(self, m: Module, taken, count) -> dict[str, Signal]:
+        """Compare what is constant in a header as it comes; return by field if it is wrong."""
+        bits, payload, wrong = self.config.memory_bits, self.memory.data.payload, {}
+        constants = {"magic": MAGIC, "version": FORMAT_VERSION,
+                     "config_hash": int(self.config.hash(), 16)}
+        for name, constant in constants.items():
+            wrong[name] = Signal(name=f"wrong_{name}")
+            field = header_layout()[name]
+            for first in range(field.offset, field.offset + field.width, 32):
+                place, low = divmod(first, bits)
+                expected = (constant >> (first - field.offset)) & 0xFFFFFFFF
+                with m.If(taken & (count == place) & (payload[low:low + 32] != expected)):
+                    m.d.sync += wrong[name].eq(1)
+        with m.If(self.start):
+            m.d.sync += [flag.eq(0) for flag in wrong.values()]
+        return wrong

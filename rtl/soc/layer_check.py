@@ -75,8 +75,11 @@ class LayerCheck(wiring.Component):
         chunk, max_chunks = self.config.chunk, self.config.max_chunks
         state = Signal(_State)
         index = Signal(index_range(SOURCES))
-        source = Array(self.layer.sources)[index]
-        shared, x, y = Signal(8), Signal(8), Signal(8)  # taps of a chunk, of the kernel
+        source = Array(self.layer.sources[number] for number in range(
+            self.config.bounds.sources))[index]
+        bits = self.config.bounds.kernel_bits
+        shared = Signal(self.config.tap_bits)  # taps of a chunk
+        x, y = Signal(bits), Signal(bits)      # of the kernel
         reach = Signal(range(chunk + 1))
         chunks = Signal(range(max_chunks + 1))
         reach_next, chunks_next = Signal(17), Signal(17)
@@ -133,7 +136,7 @@ class LayerCheck(wiring.Component):
         ]
         legal = [field.any() for field in present]
         legal.append((layer.source_count == 1) | (layer.source_count == 2))
-        for index in range(SOURCES):
+        for index in range(self.config.bounds.sources):
             source = layer.sources[index]
             fields = [
                 source.kernel_height, source.kernel_width, source.stride, source.chunks,

@@ -66,7 +66,7 @@ class LinearReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         request, source = self.memory.request, self.memory.data
-        requesting, left = Signal(), Signal(32)  # words to come
+        requesting, left = Signal(), Signal(self.config.bounds.address_bits)  # words to come
         m.d.comb += [
             request.p.address.eq(self.address),
             request.p.words.eq(self.words),

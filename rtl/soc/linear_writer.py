@@ -70,11 +70,14 @@ class LinearWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, request, word = self.config, self.memory.request, self.memory.data
+        if config.is_serial and self.item_bits == config.memory_bits:
+            self._write_each(m)
+            return m
         words: Any = SyncFIFOBuffered(
             width=config.memory_bits, depth=2 * config.burst_words
         )
         m.submodules.words = words
-        flushing, whole, place = Signal(), Signal(), Signal(ADDRESS_BITS)
+        flushing, whole, place = Signal(), Signal(), Signal(config.bounds.address_bits)
         count, left = (Signal(range(config.burst_words + 1), name=name)
                        for name in ("count", "left"))  # words of the next and present burst
         begun = self._pack(m, words, flushing)
@@ -100,6 +103,24 @@ class LinearWriter(wiring.Component):
         with m.If(self.start):
             m.d.sync += place.eq(self.address)
         return m
+
+    def _write_each(self, m: Module) -> None:
+        """Write each item as it comes, which is a word."""
+        request, word = self.memory.request, self.memory.data
+        place, requested = Signal(self.config.bounds.address_bits), Signal()
+        m.d.comb += [
+            request.valid.eq(self.i.valid & ~requested),
+            request.p.address.eq(place), request.p.words.eq(1),
+            word.valid.eq(self.i.valid & requested), word.payload.eq(self.i.payload),
+            self.i.ready.eq(requested & word.ready),
+            self.busy.eq(self.i.valid),
+        ]
+        with m.If(request.valid & request.ready):
+            m.d.sync += requested.eq(1)
+        with m.If(word.valid & word.ready):
+            m.d.sync += [requested.eq(0), place.eq(place + 1)]
+        with m.If(self.start):
+            m.d.sync += place.eq(self.address)
 
     def _pack(self, m: Module, words, flushing):
         """Add the way from items to words; return whether a word or an item is begun."""

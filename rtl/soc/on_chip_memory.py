@@ -11,11 +11,11 @@ from amaranth.lib.wiring import In, Out
 from ..config import AcceleratorConfig
 from ..ftp.layouts import index_range
 from .memory_backend import ReadBackend, WriteBackend
-from .memory_port import ADDRESS_BITS
 
 __all__ = ["HostPort", "OnChipMemory"]
 
 _HOST_BITS = 32
+_ADDRESS_BITS = 32  # of the host
 
 
 class HostPort(wiring.Signature):
@@ -83,7 +83,8 @@ class OnChipMemory(wiring.Component):
     def _read(self, m: Module, read: ReadPort) -> None:
         """Read burst after burst, without a gap."""
         burst, response = self.reads.burst, self.reads.response
-        address, left = Signal(ADDRESS_BITS), Signal.like(burst.p.words)
+        address = Signal(self.config.bounds.address_bits)
+        left = Signal.like(burst.p.words)
         reads = Signal()
         m.d.comb += [
             reads.eq((left != 0) & (~response.valid | response.ready)),
@@ -105,7 +106,7 @@ class OnChipMemory(wiring.Component):
         """Write burst after burst, without a gap."""
         burst, word = self.writes.burst, self.writes.data
         acknowledgement = self.writes.acknowledgement
-        address, active = Signal(ADDRESS_BITS), Signal()
+        address, active = Signal(self.config.bounds.address_bits), Signal()
         inside, writes, ends = Signal(), Signal(), Signal()
         m.d.comb += [
             word.ready.eq(active & (~acknowledgement.valid | acknowledgement.ready)),
@@ -132,7 +133,7 @@ class OnChipMemory(wiring.Component):
         host = self.host
         parts = self.config.memory_bits // _HOST_BITS
         part_bits = (parts - 1).bit_length()
-        address, inside = Signal(ADDRESS_BITS), Signal()
+        address, inside = Signal(_ADDRESS_BITS), Signal()
         part = Signal(index_range(parts))
         part_read, inside_read = Signal.like(part), Signal()
         m.d.comb += [

@@ -5,14 +5,12 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..config import AcceleratorConfig
 from .descriptor import source_layout
-from .memory_port import ADDRESS_BITS
 from .row_order import Move, move_layout
-from .segments import COORDINATE_BITS, corner_layout
+from .segments import corner_layout
 
 __all__ = ["PixelCursor"]
-
-_FAR = (1 << (COORDINATE_BITS - 1)) - 1  # a cursor beyond every map stays there
 
 
 class _State(enum.Enum, shape=3):
@@ -36,6 +34,10 @@ class PixelCursor(wiring.Component):
     Back-pressure: a corner that waits on ``o`` stops ``i``.
     Reset: synchronous; forgets the position.
 
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
     Members
     -------
     source : In(source_layout())
@@ -46,7 +48,7 @@ class PixelCursor(wiring.Component):
         Forget the position.
     i : In(stream.Signature(move_layout()))
         Where to go.
-    o : Out(stream.Signature(corner_layout()))
+    o : Out(stream.Signature(corner_layout(config)))
         Where the kernel's first tap is then.
     """
 
@@ -56,25 +58,28 @@ class PixelCursor(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self):
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
         super().__init__({
             "source": In(source_layout()),
             "pool": In(8),
             "start": In(1),
             "i": In(stream.Signature(move_layout())),
-            "o": Out(stream.Signature(corner_layout())),
+            "o": Out(stream.Signature(corner_layout(config))),
         })
 
     def elaborate(self, platform):
         m = Module()
-        source = self.source
+        source, bounds = self.source, self.config.bounds
+        coordinate, bits = signed(bounds.coordinate_bits), bounds.address_bits
+        far = (1 << (bounds.coordinate_bits - 1)) - 1  # a cursor beyond every map stays there
         state = Signal(_State)
-        address, pass_offset = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        y, x = Signal(signed(COORDINATE_BITS)), Signal(signed(COORDINATE_BITS))
-        line_address = Signal(ADDRESS_BITS)  # of the leftmost position on this line
+        address, pass_offset = Signal(bits), Signal(bits)
+        y, x = Signal(coordinate), Signal(coordinate)
+        line_address = Signal(bits)  # of the leftmost position on this line
         leftmost, down = Signal(), Signal()  # where it is; which way FORWARD goes
         back, vertical, moving = Signal(), Signal(), Signal()
-        pitch, moved = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        pitch, moved = Signal(bits), Signal(bits)
         at_top, at_left = Signal(), Signal()
         stride_end, back_end = self._count_moves(m, state)
 
@@ -108,13 +113,13 @@ class PixelCursor(wiring.Component):
                     m.d.sync += state.eq(_State.IDLE)
         m.d.comb += [
             pitch.eq(Mux(vertical, source.row_pitch, source.pixel_pitch)),
-            moved.eq(address + (pitch ^ back.replicate(ADDRESS_BITS)) + back),
+            moved.eq(address + (pitch ^ back.replicate(bits)) + back),
         ]
         with m.If(moving):
             m.d.sync += address.eq(moved)
-        with m.If(moving & vertical & (back | (y != _FAR))):
+        with m.If(moving & vertical & (back | (y != far))):
             m.d.sync += y.eq(y + Mux(back, -1, 1))
-        with m.If(moving & ~vertical & (back | (x != _FAR))):
+        with m.If(moving & ~vertical & (back | (x != far))):
             m.d.sync += x.eq(x + Mux(back, -1, 1))
         self._begin(m, state, address, line_address, pass_offset, y, x, leftmost, down)
         with m.If(self.start):
@@ -123,7 +128,8 @@ class PixelCursor(wiring.Component):
 
     def _count_moves(self, m: Module, state) -> tuple[Signal, Signal]:
         """Add the count of pixels; return the ends of a stride and of the strides back."""
-        pixels, strides = Signal(8), Signal(8)
+        bounds = self.config.bounds
+        pixels, strides = Signal(bounds.kernel_bits), Signal(bounds.pool_bits)
         stride_end, back_end = Signal(), Signal()
         m.d.comb += [
             stride_end.eq(pixels + 1 == self.source.stride),

@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..config import AcceleratorConfig
 from ..ftp.compressor import Compressor, compressor_input_layout, fiber_layout
 from ..ftp.layouts import place_layout
-from ..ftp.plif import ParallelLIF
+from ..ftp.plif import ParallelLIF, word_layout
+from ..ftp.serial_lif import SerialLIF
 from ..ftp.transpose_buffer import TransposeBuffer
 from .channel_loader import channel_record_layout
 from .descriptor import Mode, Operation, descriptor_layout
@@ -97,18 +98,33 @@ class PostProcessor(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.combiner = combiner = LaneCombiner(self.config)
         m.submodules.requantizer = requantizer = Requantizer(self.config)
-        m.d.comb += [combiner.layer.eq(self.layer), requantizer.layer.eq(self.layer)]
-        connect(m, flipped(self.i), combiner.i)
-        connect(m, combiner.o, requantizer.i)
+        m.d.comb += requantizer.layer.eq(self.layer)
+        combining = self._combine(m, requantizer.i)
         connect(m, flipped(self.i_channel), requantizer.i_channel)
         neurons, adding = self._add_residuals(m, requantizer.o)
         takers, words, holding = self._add_modes(m)
         self._route(m, neurons, takers)
         compressing = self._compress(m, words)
-        m.d.comb += self.busy.eq(combiner.busy | requantizer.busy | adding | holding | compressing)
+        m.d.comb += self.busy.eq(combining | requantizer.busy | adding | holding | compressing)
         return m
+
+    def _combine(self, m: Module, combined: stream.Interface):
+        """Give out psums, those of bit planes added up; return whether one is held."""
+        if self.config.bounds.integers:
+            m.submodules.combiner = combiner = LaneCombiner(self.config)
+            m.d.comb += combiner.layer.eq(self.layer)
+            connect(m, flipped(self.i), combiner.i)
+            connect(m, combiner.o, combined)
+            return combiner.busy
+        place, result = combined.p.place, self.i.p
+        m.d.comb += [
+            combined.valid.eq(self.i.valid), self.i.ready.eq(combined.ready),
+            combined.p.values.eq(result.psums),
+            *(place[name].eq(result[name]) for name in ("row", "column_end", "last")),
+            *(place[name].eq(result.tile[name]) for name in ("opens", "closes")),
+        ]
+        return 0
 
     def _add_residuals(self, m: Module, neurons: stream.Interface):
         """Return the neurons with their residuals, and whether one is held."""
@@ -148,27 +164,44 @@ class PostProcessor(wiring.Component):
     def _add_neurons(self, m: Module):
         """Return where neurons go that fire, their pooled words, and whether any is held."""
         config = neuron_config(self.config)
-        m.submodules.plif = plif = ParallelLIF(config, data.StructLayout({
+        kind = SerialLIF if self.config.is_serial else ParallelLIF
+        m.submodules.plif = plif = kind(config, data.StructLayout({
             "place": place_layout(config), "opens": 1, "closes": 1}))
-        m.submodules.pool = pool = ORPool(self.config)
         neurons = stream.Signature(neuron_layout(self.config)).create(path=("firing",))
         neuron, window = neurons.p, plif.i.p.place
         place = window.place
+        psums = plif.i.p.psum if self.config.is_serial else plif.i.p.psums
         m.d.comb += [
             plif.i.valid.eq(neurons.valid), neurons.ready.eq(plif.i.ready),
-            plif.i.p.psums.eq(neuron.values), plif.i.p.channel.threshold.eq(neuron.threshold),
+            psums.eq(neuron.values[0] if self.config.is_serial else neuron.values),
+            plif.i.p.channel.threshold.eq(neuron.threshold),
             plif.i.p.lif.eq(self.layer.lif),
             place.row.eq(neuron.place.row), place.column_end.eq(neuron.place.column_end),
             place.last.eq(neuron.place.last),
             place.drop_single.eq(self.layer.flags.drop_single),
-            pool.layer.eq(self.layer),
-            pool.i.valid.eq(plif.o.valid), plif.o.ready.eq(pool.i.ready),
-            pool.i.p.word.eq(plif.o.p.word), pool.i.p.place.eq(plif.o.p.place.place),
+            *(window[name].eq(neuron.place[name]) for name in ("opens", "closes")),
         ]
-        for name in ("opens", "closes"):
-            m.d.comb += [window[name].eq(neuron.place[name]),
-                         pool.i.p[name].eq(plif.o.p.place[name])]
-        return neurons, pool.o, plif.busy | pool.busy
+        words, pooling = self._pool(m, plif.o)
+        return neurons, words, plif.busy | pooling
+
+    def _pool(self, m: Module, fired: stream.Interface):
+        """Return the lane words of windows, and whether one is held."""
+        if self.config.bounds.pool == 1:
+            words = stream.Signature(word_layout(neuron_config(self.config))).create(
+                path=("words",))
+            m.d.comb += [
+                words.valid.eq(fired.valid), fired.ready.eq(words.ready),
+                words.p.word.eq(fired.p.word), words.p.place.eq(fired.p.place.place),
+            ]
+            return words, 0
+        m.submodules.pool = pool = ORPool(self.config)
+        m.d.comb += [
+            pool.layer.eq(self.layer),
+            pool.i.valid.eq(fired.valid), fired.ready.eq(pool.i.ready),
+            pool.i.p.word.eq(fired.p.word), pool.i.p.place.eq(fired.p.place.place),
+            *(pool.i.p[name].eq(fired.p.place[name]) for name in ("opens", "closes")),
+        ]
+        return pool.o, pool.busy
 
     def _route(self, m: Module, neurons: stream.Interface, takers: dict) -> None:
         """Hand the neurons to the one who takes them in this mode."""

@@ -99,9 +99,12 @@ def state_layout() -> data.StructLayout:
     })
 
 
-def first_fault(m: Module, faults: data.View, timeout: Value) -> tuple[Signal, Signal]:
-    """Return whether something is wrong outside of the sequencer, and what it is."""
+def first_fault(m: Module, faults: data.View, timeout: Value, checks: bool
+                ) -> tuple[Signal, Signal]:
+    """Return whether something is wrong outside of the sequencer, and what; nothing unchecked."""
     fault, code = Signal(), Signal(ErrorCode)
+    if not checks:
+        return fault, code
     m.d.comb += [fault.eq(faults.as_value().any() | timeout), code.eq(ErrorCode.TIMEOUT)]
     for name, _ in reversed(list(faults_layout())):  # the first one wins
         with m.If(faults[name]):
@@ -123,7 +126,7 @@ def illegal(layer: data.View) -> Value:
     encode = layer.operation == Operation.ENCODE
     matrix = layer.operation == Operation.LAYER
     known_mode = Cat(layer.mode == mode for mode in Mode).any()
-    nothing = Cat(layer[name] == 0 for name in ("channels", "pixels", "passes", "input_words"))
+    nothing = Cat(layer[name] == 0 for name in ("columns", "tiles", "passes", "weight_words"))
     others = [layer.crossbar, layer.attention, layer.residual_pool]
     several = Cat(one & other for one, other in itertools.combinations(others, 2)).any()
     return ~(encode | matrix) | ~known_mode | several | (encode & nothing.any())

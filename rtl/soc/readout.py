@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readout: logits of the last layer, and the class they vote for."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
+from ..ftp.layouts import index_range
 from .descriptor import descriptor_layout
-from .neuron_stream import neuron_layout
+from .neuron_stream import neuron_config, neuron_layout
 
 __all__ = ["Readout", "result_layout"]
 
@@ -29,6 +30,8 @@ def result_layout() -> data.StructLayout:
 
 class Readout(wiring.Component):
     """Sum each neuron over the timesteps; after ``columns`` neurons say which is the largest.
+
+    With ``limits.serial`` the timesteps of a neuron come one after the other.
 
     The first one wins among equals. Sums are taken modulo ``2**32``.
 
@@ -70,8 +73,11 @@ class Readout(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        logit, largest = Signal(signed(_BITS)), Signal(signed(_BITS))
-        column, winner = Signal(16), Signal(16)  # column of the logit that is held
+        spread = (self.config.timesteps - 1).bit_length()
+        sum_bits = min(_BITS, neuron_config(self.config).value_bits + spread)
+        logit, largest = Signal(signed(sum_bits)), Signal(signed(sum_bits))
+        bits = self.config.bounds.output_bits
+        column, winner = Signal(bits), Signal(bits)  # column of the logit that is held
         begun, deciding = Signal(), Signal()     # deciding: the index is what is held
         leave, better, complete = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -91,9 +97,15 @@ class Readout(wiring.Component):
             m.d.sync += deciding.eq(complete)
         with m.If(leave & deciding):
             m.d.sync += [column.eq(0), begun.eq(0)]
+        values, whole = [self.i.p.values[t] for t in range(self.config.timesteps)], Const(1)
+        if self.config.is_serial:  # they come one after the other
+            t = Signal(index_range(self.config.timesteps))
+            whole = t == self.config.timesteps - 1
+            values = [values[0], Mux(t == 0, 0, logit)]
+            with m.If(self.i.ready & self.i.valid):
+                m.d.sync += t.eq(Mux(whole, 0, t + 1))
         with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid)
+            m.d.sync += self.o.valid.eq(self.i.valid & whole)
         with m.If(self.i.ready & self.i.valid):
-            values = [self.i.p.values[t] for t in range(self.config.timesteps)]
             m.d.sync += logit.eq(sum(values[1:], values[0]))
         return m

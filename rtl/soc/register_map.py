@@ -146,10 +146,11 @@ def register_map(config: AcceleratorConfig) -> RegisterMap:
 
     Offsets are the same in all configurations; ``base`` is there with memory "axi" only,
     ``memory_address`` and ``memory_data`` with memory "on_chip" only, those of crossbars and of
-    attention with these only.
+    attention with these only. With ``limits`` there may be no counters.
     """
-    memory = _base() if config.memory == "axi" else _memory_window()
-    registers = (*_identification(config), *_control(), *_work(), *memory, *_counters(),
+    memory = _base() if config.memory == "axi" else _memory_window(config)
+    registers = (*_identification(config), *_control(), *_work(config), *memory,
+                 *(_counters() if config.bounds.counters else []),
                  *(_crossbars() if config.crossbar else []), *_configuration(config))
     return RegisterMap(config=config, registers=tuple(
         sorted(registers, key=lambda register: register.offset)))
@@ -233,10 +234,11 @@ def _base() -> list[Register]:
     return [_single("base", 0x028, "rw", "Byte address of the program image.")]
 
 
-def _work() -> list[Register]:
+def _work(config: AcceleratorConfig) -> list[Register]:
+    bits = config.bounds.address_bits  # each image takes a word at least
     return [
-        _single("images", 0x02C, "rw", "Images to run."),
-        _single("images_done", 0x030, "ro", "Images that are complete."),
+        _single("images", 0x02C, "rw", "Images to run.", width=bits),
+        _single("images_done", 0x030, "ro", "Images that are complete.", width=bits),
         _single("descriptor", 0x034, "ro", "The descriptor at work.", width=16),
     ]
 
@@ -246,9 +248,10 @@ def _crossbars() -> list[Register]:
                     "Cells that missed their target, in all programming since the last reset.")]
 
 
-def _memory_window() -> list[Register]:
+def _memory_window(config: AcceleratorConfig) -> list[Register]:
+    bits = min(REGISTER_BITS, config.bounds.address_bits + (config.memory_bits // 64))
     return [
-        _single("memory_address", 0x040, "rw",
+        _single("memory_address", 0x040, "rw", width=bits, meaning=
                 "Index of the 32-bit word that memory_data accesses; each access adds one."),
         _single("memory_data", 0x044, "rw",
                 "A 32-bit word of the memory, written whole. Access while running or beyond the "

@@ -42,12 +42,14 @@ class ReplayBuffer(wiring.Component):
         Of an item.
     depth : int
         Items that fit at least; the buffer has the next power of two.
+    play_bits : int
+        Of the number of plays of a block.
 
     Members
     -------
     i : In(stream.Signature(replay_layout(shape)))
         Items of the blocks.
-    i_plays : In(stream.Signature(unsigned(32)))
+    i_plays : In(stream.Signature(unsigned(play_bits)))
         How often to give out the next block, at least once; zero is skipped.
     o : Out(stream.Signature(replay_layout(shape)))
         Items of the plays.
@@ -63,12 +65,13 @@ class ReplayBuffer(wiring.Component):
     busy: Signal
     error: Signal
 
-    def __init__(self, shape, depth: int):
+    def __init__(self, shape, depth: int, play_bits: int = 32):
         self.shape = shape
+        self.play_bits = play_bits
         self.depth = 1 << max(1, (depth - 1).bit_length())
         super().__init__({
             "i": In(stream.Signature(replay_layout(shape))),
-            "i_plays": In(stream.Signature(unsigned(32))),
+            "i_plays": In(stream.Signature(unsigned(play_bits))),
             "o": Out(stream.Signature(replay_layout(shape))),
             "busy": Out(1),
             "error": Out(1),
@@ -107,7 +110,7 @@ class ReplayBuffer(wiring.Component):
 
     def _play(self, m: Module, read, head, tail, ends) -> Signal:
         """Add the side that reads; return how many plays of the block are not over."""
-        plays = Signal(32)
+        plays = Signal(self.play_bits)
         place, place_next = Signal.like(head), Signal.like(head)
         flow, step, end, done = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [

@@ -6,6 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
+from ..ftp.layouts import index_range
 from .channel_loader import channel_record_layout
 from .descriptor import descriptor_layout
 from .neuron_stream import combined_layout, neuron_layout, neuron_place_layout
@@ -70,6 +71,9 @@ class Requantizer(wiring.Component):
         m = Module()
         valid, free = Signal(), Signal()
         if not self.config.requantize:
+            if self.config.is_serial:
+                self._add_bias_in_turn(m)
+                return m
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
             self._add_bias(m, self.o.valid, self.o.payload, free)
             m.d.comb += self.busy.eq(self.o.valid)
@@ -87,6 +91,21 @@ class Requantizer(wiring.Component):
             "place": neuron_place_layout(self.config),
             "shift": unsigned(5), **extra,
         })
+
+    def _add_bias_in_turn(self, m: Module) -> None:
+        """Add the bias to one timestep after the other; the neuron waits on ``i`` for them all."""
+        channel, neuron = self.i_channel, self.o.p
+        t, over = Signal(index_range(self.config.timesteps)), Signal()
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid & channel.valid),
+            over.eq(self.o.ready & (t == self.config.timesteps - 1)),
+            self.i.ready.eq(over & channel.valid),
+            channel.ready.eq(self.i.valid & self.i.p.place.column_end & over),
+            neuron.threshold.eq(channel.p.threshold), neuron.place.eq(self.i.p.place),
+            neuron.values[0].eq(self.i.p.values[t] + channel.p.bias),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += t.eq(Mux(over, 0, t + 1))
 
     def _add_bias(self, m: Module, valid, biased, free) -> None:
         """Add the stage that meets the channel; ``free`` says that its successor takes it."""

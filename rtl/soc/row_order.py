@@ -5,6 +5,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..config import AcceleratorConfig
 from .descriptor import descriptor_layout
 
 __all__ = ["Move", "RowOrder", "move_layout"]
@@ -41,6 +42,10 @@ class RowOrder(wiring.Component):
     Back-pressure: a move that waits stops the count.
     Reset: synchronous; no row comes before ``start``.
 
+    Parameters
+    ----------
+    config : AcceleratorConfig
+
     Members
     -------
     layer : In(descriptor_layout())
@@ -55,7 +60,8 @@ class RowOrder(wiring.Component):
     start: Signal
     o: stream.Interface
 
-    def __init__(self):
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
         super().__init__({
             "layer": In(descriptor_layout()),
             "start": In(1),
@@ -64,23 +70,26 @@ class RowOrder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        layer = self.layer
+        layer, bounds = self.layer, self.config.bounds
         loops = [  # innermost first
-            (Move.PASS, layer.passes), (Move.MEMBER, layer.pool), (Move.LINE, layer.pool),
-            (Move.WINDOW, layer.out_width), (Move.ROW, layer.out_height),
+            (Move.PASS, layer.passes, self.config.row_bits),
+            (Move.MEMBER, layer.pool, bounds.pool_bits),
+            (Move.LINE, layer.pool, bounds.pool_bits),
+            (Move.WINDOW, layer.out_width, bounds.side_bits),
+            (Move.ROW, layer.out_height, bounds.side_bits),
         ]
         begun = Signal()  # the first row has been given
         active = Signal()
-        counters = {move: Signal(len(limit), name=move.name.lower()) for move, limit in loops}
-        goes_on = {move: Signal(name=f"{move.name.lower()}_goes_on") for move, _ in loops}
+        counters = {move: Signal(bits, name=move.name.lower()) for move, _, bits in loops}
+        goes_on = {move: Signal(name=f"{move.name.lower()}_goes_on") for move, _, _ in loops}
         step = begun & self.o.ready  # all inner loops have ended
-        for move, limit in loops:
+        for move, limit, _ in loops:
             m.d.comb += goes_on[move].eq(counters[move] + 1 != limit)
             with m.If(step):
                 m.d.sync += counters[move].eq(Mux(goes_on[move], counters[move] + 1, 0))
             step = step & ~goes_on[move]
         m.d.comb += [self.o.valid.eq(active), self.o.p.move.eq(Move.FIRST)]
-        for move, _ in reversed(loops):
+        for move, _, _ in reversed(loops):
             with m.If(goes_on[move] & begun):
                 m.d.comb += self.o.p.move.eq(move)
         with m.Switch(self.o.p.move):

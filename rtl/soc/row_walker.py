@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import AcceleratorConfig
 from ..stream_queue import StreamQueue
-from .descriptor import SOURCES, descriptor_layout
+from .descriptor import descriptor_layout
 from .layer_check import LayerCheck
 from .pixel_cursor import PixelCursor
 from .row_order import RowOrder
@@ -82,42 +82,55 @@ class RowWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.check = check = LayerCheck(config)
         m.submodules.tiles = tiles = TileWalker(config)
         m.submodules.segments = segments = SegmentWalker(config)
         self._place(m, segments)
+        checking = self._check(m, tiles)
 
         queues = []
         for name, shape, target in (
                 ("tile", walked_tile_layout(config), flipped(self.o_tile)),
                 ("slots", slots_layout(config), flipped(self.o_slots)),
                 ("rows", tile_rows_layout(config), segments.i_rows)):
-            m.submodules[f"{name}_queue"] = queue = StreamQueue(shape, _TILES_AHEAD)
+            m.submodules[f"{name}_queue"] = queue = StreamQueue(
+                shape, config.queue_depth(_TILES_AHEAD))
             connect(m, getattr(tiles, f"o_{name}"), queue.i)
             connect(m, queue.o, target)
             queues.append(queue)
         connect(m, segments.o, flipped(self.o))
 
         m.d.comb += [
-            check.layer.eq(self.layer), tiles.layer.eq(self.layer),
-            segments.layer.eq(self.layer),
-            check.start.eq(self.start), tiles.start.eq(check.legal),
-            self.busy.eq(check.busy | tiles.busy | queues[0].busy | queues[1].busy
+            tiles.layer.eq(self.layer), segments.layer.eq(self.layer),
+            self.busy.eq(checking | tiles.busy | queues[0].busy | queues[1].busy
                          | queues[2].busy),
+        ]
+        return m
+
+    def _check(self, m: Module, tiles) -> Signal:
+        """Start the tiles when the layer is checked; return whether that goes on."""
+        checking = Signal()
+        if not self.config.has_checks:
+            m.d.comb += tiles.start.eq(self.start)
+            return checking
+        m.submodules.check = check = LayerCheck(self.config)
+        m.d.comb += [
+            check.layer.eq(self.layer), check.start.eq(self.start),
+            tiles.start.eq(check.legal), checking.eq(check.busy),
         ]
         with m.If(check.illegal | tiles.illegal):
             m.d.sync += self.error.eq(1)
-        return m
+        return checking
 
     def _place(self, m: Module, segments) -> None:
         """Add the cursors; both make each move together, the second one if it is wanted."""
-        m.submodules.order = order = RowOrder()
+        m.submodules.order = order = RowOrder(self.config)
         m.d.comb += [order.layer.eq(self.layer), order.start.eq(self.start)]
-        wanted = [Signal(name=f"wanted_{index}") for index in range(SOURCES)]
-        ready = [Signal(name=f"ready_{index}") for index in range(SOURCES)]
-        for index in range(SOURCES):
-            m.submodules[f"cursor_{index}"] = cursor = PixelCursor()
-            others = [ready[other] for other in range(SOURCES) if other != index]
+        sources = range(self.config.bounds.sources)
+        wanted = [Signal(name=f"wanted_{index}") for index in sources]
+        ready = [Signal(name=f"ready_{index}") for index in sources]
+        for index in sources:
+            m.submodules[f"cursor_{index}"] = cursor = PixelCursor(self.config)
+            others = [ready[other] for other in sources if other != index]
             m.d.comb += [
                 wanted[index].eq(index < self.layer.source_count),
                 ready[index].eq(cursor.i.ready | ~wanted[index]),

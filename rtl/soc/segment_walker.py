@@ -8,13 +8,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import AcceleratorConfig
 from ..ftp.layouts import index_range
 from .descriptor import SOURCES, descriptor_layout
-from .memory_port import ADDRESS_BITS
-from .segments import (
-    COORDINATE_BITS,
-    corner_layout,
-    segment_layout,
-    tile_rows_layout,
-)
+from .segments import corner_layout, segment_layout, tile_rows_layout
 
 __all__ = ["SegmentWalker"]
 
@@ -38,9 +32,9 @@ class SegmentWalker(wiring.Component):
         What is walked.
     i_rows : In(stream.Signature(tile_rows_layout(config)))
         Tiles.
-    i_corner_0 : In(stream.Signature(corner_layout()))
+    i_corner_0 : In(stream.Signature(corner_layout(config)))
         Pixel under the first tap of each row, in the first source.
-    i_corner_1 : In(stream.Signature(corner_layout()))
+    i_corner_1 : In(stream.Signature(corner_layout(config)))
         The same in the second source; not taken if there is one source only.
     o : Out(stream.Signature(segment_layout(config)))
         Segments.
@@ -57,8 +51,8 @@ class SegmentWalker(wiring.Component):
         super().__init__({
             "layer": In(descriptor_layout()),
             "i_rows": In(stream.Signature(tile_rows_layout(config))),
-            "i_corner_0": In(stream.Signature(corner_layout())),
-            "i_corner_1": In(stream.Signature(corner_layout())),
+            "i_corner_0": In(stream.Signature(corner_layout(config))),
+            "i_corner_1": In(stream.Signature(corner_layout(config))),
             "o": Out(stream.Signature(segment_layout(config))),
         })
 
@@ -68,8 +62,8 @@ class SegmentWalker(wiring.Component):
         index = Signal(index_range(SOURCES))    # source at work, or the next one
         row = Signal(index_range(self.config.tile_rows))
         load, load_index = Signal(), Signal.like(index)
-        corners = [self.i_corner_0, self.i_corner_1]
-        corner, corner_valid = Signal(corner_layout()), Signal()
+        corners = [self.i_corner_0, self.i_corner_1][:self.config.bounds.sources]
+        corner, corner_valid = Signal(corner_layout(self.config)), Signal()
         taken, source_end = Signal(), Signal()  # a segment; all those of the source
         more_sources, more_rows = Signal(), Signal()
 
@@ -89,7 +83,7 @@ class SegmentWalker(wiring.Component):
         ]
         with m.Switch(load_index):
             for number, stream_in in enumerate(corners):
-                with m.Case(number):
+                with m.Case(number) if stream_in is not corners[-1] else m.Default():
                     m.d.comb += [
                         corner.eq(stream_in.payload), corner_valid.eq(stream_in.valid),
                         stream_in.ready.eq(load),
@@ -107,14 +101,18 @@ class SegmentWalker(wiring.Component):
 
         Returns whether the segment is the last one of the fiber's chunk, and of the source.
         """
-        source = Array(self.layer.sources)[index]
+        source = Array(self.layer.sources[number] for number in range(
+            self.config.bounds.sources))[index]
         # slot of the kernel line's first tap, of the tap, of the segment
-        line, tap, address = (Signal(ADDRESS_BITS, name=name) for name in ("line", "tap", "slot"))
-        y, x, first_x = (Signal(signed(COORDINATE_BITS + 1), name=name)
+        bounds = self.config.bounds
+        line, tap, address = (Signal(bounds.address_bits, name=name)
+                              for name in ("line", "tap", "slot"))
+        y, x, first_x = (Signal(signed(bounds.coordinate_bits + 1), name=name)
                          for name in ("y", "x", "first_x"))
-        kernel_y, kernel_x, chunk, shared = (
-            Signal(8, name=name) for name in ("kernel_y", "kernel_x", "chunk", "shared"))
-        line_next, tap_next = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        kernel_y, kernel_x = (Signal(bounds.kernel_bits, name=name)
+                              for name in ("kernel_y", "kernel_x"))
+        chunk, shared = (Signal(self.config.tap_bits, name=name) for name in ("chunk", "shared"))
+        line_next, tap_next = Signal(bounds.address_bits), Signal(bounds.address_bits)
         pixel_end, line_end, last_line = Signal(), Signal(), Signal()
         last, chunk_end = Signal(), Signal()
         m.d.comb += [

@@ -7,29 +7,26 @@ from amaranth.lib import data
 from ..config import AcceleratorConfig
 from ..ftp.layouts import index_range
 from .descriptor import SOURCES
-from .memory_port import ADDRESS_BITS
 
-__all__ = ["COORDINATE_BITS", "corner_layout", "segment_beat_layout", "segment_layout",
+__all__ = ["corner_layout", "segment_beat_layout", "segment_layout",
            "tile_rows_layout"]
 
-COORDINATE_BITS = 18  # of a signed pixel coordinate: maps have 16, padding goes beyond
 
-
-def corner_layout() -> data.StructLayout:
+def corner_layout(config: AcceleratorConfig) -> data.StructLayout:
     """Return the pixel under the first tap of a kernel.
 
     Members
     -------
-    address : unsigned(32)
-        Slot of its first chunk; modulo 2**32 if the pixel is outside the map.
-    y : signed(18)
+    address : unsigned(config.bounds.address_bits)
+        Slot of its first chunk; wraps around if the pixel is outside the map.
+    y : signed(config.bounds.coordinate_bits)
         Row of pixels.
-    x : signed(18)
+    x : signed(config.bounds.coordinate_bits)
         Pixel in the row.
     """
     return data.StructLayout({
-        "address": unsigned(ADDRESS_BITS), "y": signed(COORDINATE_BITS),
-        "x": signed(COORDINATE_BITS),
+        "address": unsigned(config.bounds.address_bits),
+        "y": signed(config.bounds.coordinate_bits), "x": signed(config.bounds.coordinate_bits),
     })
 
 
@@ -51,7 +48,7 @@ def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
     -------
     fetch : unsigned(1)
         Read the chunk slot; low outside the map, where all is silent.
-    address : unsigned(32)
+    address : unsigned(config.bounds.address_bits)
         The chunk slot; counts with ``fetch``.
     shift : range(C)
         Position in the fiber's chunk that position 0 of the slot has.
@@ -66,7 +63,7 @@ def segment_layout(config: AcceleratorConfig) -> data.StructLayout:
     """
     return data.StructLayout({
         "fetch": unsigned(1),
-        "address": unsigned(ADDRESS_BITS),
+        "address": unsigned(config.bounds.address_bits),
         "shift": index_range(config.chunk),
         "end": unsigned(1),
         "last": unsigned(1),

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from .descriptor import DESCRIPTOR_WORDS, Operation, descriptor_layout
+from .field_limits import descriptor_number_bits, limited
 from .image_check import ImageCheck
 from .memory_port import ADDRESS_BITS, ReadClient
 from .performance_counters import COUNTERS
@@ -139,14 +140,16 @@ class Sequencer(wiring.Component):
 
         header = check.header
         fields = Signal(descriptor_words * bits)
-        m.d.comb += self.layer.eq(fields[:descriptor_layout().size])
-        index, image, address, image_profile = Signal(32), Signal(32), Signal(32), Signal(32)
-        count = Signal(32)          # words read, profile values sent, steps of a product
+        layout = self.layer.shape()
+        m.d.comb += self.layer.eq(limited(self.config, data.View(layout, fields[:layout.size])))
+        address_bits, counters = self.config.bounds.address_bits, self.config.bounds.counters
+        image, address, image_profile = (
+            Signal(address_bits, name=name) for name in ("image", "address", "image_profile"))
+        index = Signal(descriptor_number_bits(self.config))
+        count = Signal(range(64))   # words read, profile values sent, steps of a product
         quiet = Signal(range(_QUIET_CYCLES + 1))
         still = Signal(range(TIMEOUT_CYCLES + 1))
-        stopping = Signal()
-        multiplicand = Signal(32)
-        code = Signal(8)
+        stopping, multiplicand, code = Signal(), Signal(address_bits), Signal(8)
         request, word = self.memory.request, self.memory.data
 
         m.d.comb += [
@@ -168,7 +171,8 @@ class Sequencer(wiring.Component):
             still.eq(Mux(self.work.moving | self.begin | self.start, 0,
                          still + (still != TIMEOUT_CYCLES))),
         ]
-        fault, fault_code = first_fault(m, self.faults, still == TIMEOUT_CYCLES)
+        fault, fault_code = first_fault(
+            m, self.faults, still == TIMEOUT_CYCLES, self.config.has_checks)
 
         @contextmanager
         def state(name: str) -> Iterator[None]:
@@ -234,30 +238,28 @@ class Sequencer(wiring.Component):
                 encode = self.layer.operation == Operation.ENCODE
                 m.d.sync += [
                     count.eq(0), multiplicand.eq(self.layer.image_pitch),
-                    self.image_base.eq(
-                        Mux(encode, self.layer.input_address, self.layer.out_address)),
+                    self.image_base.eq(Mux(encode, self.layer.weight_address,
+                                           self.layer.out_address)),
                     address.eq(address + descriptor_words),
                 ]
-                with m.If(illegal(self.layer)):
+                m.next = "IMAGE_BASE"
+                with m.If(illegal(self.layer) & self.config.has_checks):
                     fail(ErrorCode.BAD_DESCRIPTOR)
                 with m.Elif(self.work.unsupported):
                     fail(ErrorCode.UNSUPPORTED)
-                with m.Else():
-                    m.next = "IMAGE_BASE"
             with state("IMAGE_BASE"):  # image number times pitch, bit by bit
                 m.d.sync += [count.eq(count + 1), multiplicand.eq(multiplicand << 1)]
-                with m.If(image.bit_select(count[:5], 1)):
+                with m.If(image.bit_select(count[:(address_bits - 1).bit_length()], 1)):
                     m.d.sync += self.image_base.eq(self.image_base + multiplicand)
-                with m.If(count == 31):
+                with m.If(count == address_bits - 1):
                     m.next = "BEGIN"
             with state("BEGIN"):
                 m.d.comb += [self.begin.eq(1), self.counting.eq(1)]
                 m.d.sync += quiet.eq(0)
                 m.next = "RUN"
             with state("RUN"):
-                m.d.comb += self.counting.eq(1)
-                with m.If(quiet == _QUIET_CYCLES):
-                    m.d.comb += self.finish.eq(1)
+                m.d.comb += [self.counting.eq(1), self.finish.eq(quiet == _QUIET_CYCLES)]
+                with m.If(self.finish):
                     m.next = "FINISH"
             with state("FINISH"):
                 m.d.comb += self.counting.eq(1)
@@ -265,9 +267,9 @@ class Sequencer(wiring.Component):
                     with m.If(self.work.leftover):
                         fail(ErrorCode.BAD_DESCRIPTOR)
                     with m.Else():
-                        m.d.comb += self.profile_begin.eq(1)
+                        m.d.comb += self.profile_begin.eq(counters)
                         m.d.sync += count.eq(0)
-                        m.next = "PROFILE_VALUES"
+                        m.next = "PROFILE_VALUES" if counters else "PROFILE_END"
             with state("PROFILE_VALUES"):
                 m.d.comb += self.o_profile.valid.eq(1)
                 with m.Switch(count):

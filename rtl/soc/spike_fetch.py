@@ -3,15 +3,16 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.layouts import index_range
+from ..population_count import population_count
 from ..stream_queue import StreamQueue
 from .descriptor import SOURCES
-from .memory_port import ADDRESS_BITS, ReadClient
+from .memory_port import ReadClient
 from .segments import segment_beat_layout, segment_layout
 
 __all__ = ["SpikeFetch"]
@@ -65,7 +66,7 @@ class SpikeFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        depth = max(3, config.fetch_depth)
+        depth = config.queue_depth(max(3, config.fetch_depth))
         m.submodules.asked = asked = StreamQueue(segment_layout(config), depth)
         m.submodules.known = known = StreamQueue(self._known_layout(), depth)
         may_ask = Signal()
@@ -82,7 +83,7 @@ class SpikeFetch(wiring.Component):
             "mask": unsigned(config.chunk), "segment": segment_layout(config),
         })).create(path=("masked",))
         counted = stream.Signature(data.StructLayout({
-            "known": self._known_layout(), "address": unsigned(ADDRESS_BITS),
+            "known": self._known_layout(), "address": unsigned(config.bounds.address_bits),
         })).create(path=("counted",))
         self._read_mask(m, asked.o, masked)
         self._count(m, masked, counted)
@@ -108,7 +109,6 @@ class SpikeFetch(wiring.Component):
         take = Signal()
         mask = Cat(received, self.masks.data.payload) if words > 1 else self.masks.data.payload
         m.d.comb += [
-            free.eq(~masked.valid | masked.ready),
             fetch.eq(segment.p.fetch),
             last_word.eq(place == words - 1),
             self.masks.data.ready.eq(segment.valid & fetch & (free | ~last_word)),
@@ -120,6 +120,14 @@ class SpikeFetch(wiring.Component):
             m.d.sync += place.eq(Mux(last_word, 0, place + 1))
             if words > 1:
                 m.d.sync += received.word_select(place, width).eq(self.masks.data.payload)
+        if self.config.is_serial and words == 1:  # no register here
+            m.d.comb += [
+                masked.valid.eq(segment.valid & (self.masks.data.valid | ~fetch)),
+                free.eq(masked.ready), masked.p.segment.eq(segment.payload),
+                masked.p.mask.eq(Mux(fetch, mask, 0)),
+            ]
+            return
+        m.d.comb += free.eq(~masked.valid | masked.ready)
         with m.If(free):
             m.d.sync += [
                 masked.valid.eq(complete), masked.p.segment.eq(segment.payload),
@@ -128,16 +136,20 @@ class SpikeFetch(wiring.Component):
 
     def _count(self, m: Module, masked, counted) -> None:
         """Add the count of the values."""
-        m.d.comb += masked.ready.eq(~counted.valid | counted.ready)
         known, segment = counted.p.known, masked.p.segment
+        step = [
+            counted.valid.eq(masked.valid), counted.p.address.eq(segment.address),
+            known.count.eq(population_count(masked.p.mask)), known.mask.eq(masked.p.mask),
+            known.shift.eq(segment.shift), known.end.eq(segment.end),
+            known.last.eq(segment.last), known.row.eq(segment.row),
+            known.source.eq(segment.source),
+        ]
+        if self.config.is_serial:
+            m.d.comb += [masked.ready.eq(counted.ready), *step]
+            return
+        m.d.comb += masked.ready.eq(~counted.valid | counted.ready)
         with m.If(masked.ready):
-            m.d.sync += [
-                counted.valid.eq(masked.valid), counted.p.address.eq(segment.address),
-                known.count.eq(_ones(masked.p.mask)), known.mask.eq(masked.p.mask),
-                known.shift.eq(segment.shift), known.end.eq(segment.end),
-                known.last.eq(segment.last), known.row.eq(segment.row),
-                known.source.eq(segment.source),
-            ]
+            m.d.sync += step
 
     def _request_values(self, m: Module, counted, known) -> None:
         """Add the request of the words that hold values."""
@@ -180,11 +192,3 @@ class SpikeFetch(wiring.Component):
                 given.eq(Mux(o.p.done, 0, given + config.beat_values)),
                 place.eq(Mux(word_end, 0, place + 1)),
             ]
-
-
-def _ones(bits) -> Value:
-    """Return the number of bits that are set."""
-    if len(bits) < 2:
-        return bits
-    half = len(bits) // 2
-    return _ones(bits[:half]) + _ones(bits[half:])

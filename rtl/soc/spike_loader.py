@@ -89,7 +89,6 @@ class SpikeLoader(wiring.Component):
         m = Module()
         m.submodules.walker = walker = RowWalker(self.config)
         m.submodules.fetch = fetch = SpikeFetch(self.config)
-        m.submodules.sifter = sifter = SpikeSifter(self.config)
         m.submodules.joiner = joiner = FiberJoiner(self.config)
         m.d.comb += [
             walker.layer.eq(self.layer), walker.start.eq(self.start),
@@ -100,8 +99,12 @@ class SpikeLoader(wiring.Component):
         connect(m, walker.o, fetch.i)
         connect(m, fetch.masks, flipped(self.masks))
         connect(m, fetch.values, flipped(self.values))
-        m.d.comb += sifter.layer.eq(self.layer)
-        connect(m, fetch.o, sifter.i)
-        connect(m, sifter.o, joiner.i)
+        if self.config.has_time_masks:
+            m.submodules.sifter = sifter = SpikeSifter(self.config)
+            m.d.comb += sifter.layer.eq(self.layer)
+            connect(m, fetch.o, sifter.i)
+            connect(m, sifter.o, joiner.i)
+        else:
+            connect(m, fetch.o, joiner.i)
         connect(m, joiner.o, flipped(self.o_row))
         return m

@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig
 from .descriptor import Mode, descriptor_layout
-from .memory_port import ADDRESS_BITS
 from .segments import tile_rows_layout
 from .tiles import slots_layout, walked_tile_layout
 
@@ -77,8 +76,9 @@ class TileWalker(wiring.Component):
         layer, tile_rows = self.layer, self.config.tile_rows
         walking, sending = Signal(), Signal()
         rows, out_rows = Signal(range(tile_rows + 1)), Signal(range(tile_rows + 1))
-        rows_next, out_rows_next = Signal(9), Signal(9)
-        windows, members = Signal(8), Signal(8)  # in the tile; of the present window in the tile
+        bits = self.config.row_bits
+        rows_next, out_rows_next = Signal(bits + 1), Signal(bits + 1)
+        windows, members = Signal(bits), Signal(bits)  # in the tile; of its present window
         split = Signal()                         # that window began in a tile before
         opens, closes, final = Signal(), Signal(), Signal()
         step, sent = Signal(), Signal()
@@ -95,7 +95,7 @@ class TileWalker(wiring.Component):
             tile_end.eq(Mux(window_end, (windows + 1 == layer.windows_per_tile) | map_end,
                             part_end)),
         ]
-        with m.If(walking):
+        with m.If(walking & self.config.has_checks):
             m.d.comb += self.illegal.eq(
                 (rows_next > tile_rows)
                 | ((out_rows_next > tile_rows) & (layer.mode != Mode.READOUT))
@@ -127,11 +127,13 @@ class TileWalker(wiring.Component):
     def _count_members(self, m: Module, step) -> tuple[Signal, Signal]:
         """Add the walk over a block; return the ends of the window and of the windows."""
         layer = self.layer
-        limits = {"member_x": layer.pool, "member_y": layer.pool,
-                  "window_x": layer.out_width, "window_y": layer.out_height}
+        side_bits, pool_bits = self.config.bounds.side_bits, self.config.bounds.pool_bits
+        limits = {"member_x": (layer.pool, pool_bits), "member_y": (layer.pool, pool_bits),
+                  "window_x": (layer.out_width, side_bits),
+                  "window_y": (layer.out_height, side_bits)}
         ends = []
-        for name, limit in limits.items():
-            counter, end = Signal(len(limit), name=name), Signal(name=f"{name}_end")
+        for name, (limit, bits) in limits.items():
+            counter, end = Signal(bits, name=name), Signal(name=f"{name}_end")
             m.d.comb += end.eq(counter + 1 == limit)
             with m.If(step):
                 m.d.sync += counter.eq(Mux(end, 0, counter + 1))
@@ -143,7 +145,7 @@ class TileWalker(wiring.Component):
 
     def _count_tiles(self, m: Module, block_sent, sent) -> Signal:
         """Add the count of tiles; return whether the present one should end its block."""
-        tile = Signal(32)
+        tile = Signal(self.config.tile_bits)
         with m.If(sent):
             m.d.sync += tile.eq(tile + 1)
         with m.If(block_sent | self.start):
@@ -153,8 +155,9 @@ class TileWalker(wiring.Component):
     def _send(self, m: Module, sending, sent, rows, out_rows, opens, closes, final):
         """Add the outputs and the count of blocks; return whether there are more of those."""
         layer = self.layer
-        address, block_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        block, more, before = Signal(16), Signal(), Signal()
+        bounds = self.config.bounds
+        address, block_address = Signal(bounds.address_bits), Signal(bounds.address_bits)
+        block, more, before = Signal(range(self.config.block_limit + 1)), Signal(), Signal()
         has_slots, slots_free, has_rows, rows_free = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             has_slots.eq(closes & (layer.mode != Mode.READOUT) & ~before),
@@ -167,13 +170,13 @@ class TileWalker(wiring.Component):
             self.o_tile.p.rows.eq(rows), self.o_tile.p.opens.eq(opens),
             self.o_tile.p.closes.eq(closes), self.o_rows.p.rows.eq(rows),
             self.o_slots.p.address.eq(address), self.o_slots.p.rows.eq(out_rows),
-            more.eq((block + 1 != layer.blocks) | before),
+            more.eq(((block + 1 != layer.blocks) & (self.config.block_limit > 1)) | before),
         ]
         with m.If(sent & closes & ~before):
             m.d.sync += address.eq(address + layer.out_tile_pitch)
         with m.If(sent & final):
             m.d.sync += before.eq(0)
-        with m.If(sent & final & ~before):
+        with m.If(sent & final & ~before & (self.config.block_limit > 1)):
             following = block_address + layer.out_block_pitch
             m.d.sync += [block.eq(block + 1), address.eq(following), block_address.eq(following)]
         with m.If(self.start):

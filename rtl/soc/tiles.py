@@ -5,7 +5,6 @@ from amaranth import unsigned
 from amaranth.lib import data
 
 from ..config import AcceleratorConfig
-from .memory_port import ADDRESS_BITS
 
 __all__ = ["slots_layout", "walked_tile_layout"]
 
@@ -32,11 +31,11 @@ def slots_layout(config: AcceleratorConfig) -> data.StructLayout:
 
     Members
     -------
-    address : unsigned(32)
+    address : unsigned(config.bounds.address_bits)
         Slot of the first window's first chunk, in this weight block and lane pass 0.
     rows : range(P + 1)
         Fibers that come, one for each window and lane pass of the output.
     """
     return data.StructLayout({
-        "address": unsigned(ADDRESS_BITS), "rows": range(config.tile_rows + 1),
+        "address": unsigned(config.bounds.address_bits), "rows": range(config.tile_rows + 1),
     })

@@ -16,7 +16,8 @@ def count_weights(m: Module, unit: Any, column_done, consume) -> tuple[Signal, S
     Parameters
     ----------
     unit : wiring.Component
-        What takes words of weights apart; has ``layer``, ``start``, ``rounds`` and ``busy``.
+        What takes words of weights apart; has ``config``, ``layer``, ``start``, ``rounds`` and
+        ``busy``.
     column_done : Signal
         High when the present column is over.
     consume : Signal
@@ -30,13 +31,16 @@ def count_weights(m: Module, unit: Any, column_done, consume) -> tuple[Signal, S
         Words or blocks of this round are not as many as the layer says.
     """
     layer = unit.layer
-    block, words, rounds_left = Signal(16), Signal(32), Signal(32)
+    bounds = unit.config.bounds
+    block, words = Signal(range(unit.config.block_limit + 1)), Signal(bounds.address_bits)
+    rounds_left = Signal(unit.config.tile_bits)
     wrong, round_end = Signal(), Signal()
-    final, end = count_columns(m, layer, column_done)
+    final, end = count_columns(m, layer, column_done, unit.config)
     m.d.comb += [
         round_end.eq(column_done & end),
-        wrong.eq((consume & ((words + 1 == layer.weight_words) != round_end))
-                 | (round_end & (block + 1 != layer.blocks))),
+        wrong.eq(unit.config.has_checks & (
+            (consume & ((words + 1 == layer.weight_words) != round_end))
+            | (round_end & (block + 1 != layer.blocks)))),
     ]
     with m.If(column_done & final):
         m.d.sync += block.eq(Mux(end, 0, block + 1))

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import AcceleratorConfig, beat_slot_bits
 from ..ftp.column_buffer import column_beat_layout
+from ..population_count import population_count
 from .descriptor import descriptor_layout
 from .weight_counts import count_weights
 
@@ -73,15 +74,23 @@ class WeightDecoder(wiring.Component):
         word, held, consume = Signal(config.memory_bits), Signal(), Signal()
         bits = min(config.chunk, config.memory_bits)  # of a bitmask in a word
         ones = Signal(range(bits + 1))  # counted a cycle ahead, in case it is a bitmask
-        m.d.comb += self.i.ready.eq(self.busy & (~held | consume))
-        with m.If(self.i.ready):
-            m.d.sync += [
-                held.eq(self.i.valid), word.eq(self.i.payload),
-                ones.eq(_population_count(self.i.payload[:bits])),
+        if config.is_serial:  # the word waits on ``i``
+            m.d.comb += [
+                held.eq(self.busy & self.i.valid), self.i.ready.eq(consume),
+                word.eq(self.i.payload), ones.eq(population_count(word[:bits])),
             ]
+        else:
+            m.d.comb += self.i.ready.eq(self.busy & (~held | consume))
+            with m.If(self.i.ready):
+                m.d.sync += [
+                    held.eq(self.i.valid), word.eq(self.i.payload),
+                    ones.eq(population_count(self.i.payload[:bits])),
+                ]
         self._take_apart(m, word, ones, held, consume)
         with m.If(self._count(m, consume)):
-            m.d.sync += [self.error.eq(1), self.busy.eq(0), held.eq(0)]
+            m.d.sync += [self.error.eq(1), self.busy.eq(0)]
+            if not config.is_serial:
+                m.d.sync += held.eq(0)
         return m
 
     def _take_apart(self, m: Module, word, ones, held, consume) -> None:
@@ -135,7 +144,8 @@ class WeightDecoder(wiring.Component):
 
     def _count(self, m: Module, consume) -> Signal:
         """Add the count of chunks and all above; return if there is not what there should be."""
-        chunk, chunk_done, column_done = Signal(16), Signal(), Signal()
+        chunk = Signal(self.config.chunk_count_bits)
+        chunk_done, column_done = Signal(), Signal()
         final, wrong = count_weights(m, self, column_done, consume)
         m.d.comb += [
             self.o.p.last.eq(chunk + 1 == self.layer.chunks),
@@ -154,11 +164,3 @@ def _counter(m: Module, name: str, count: int):
     end = Signal(name=f"{name}_end")
     m.d.comb += end.eq(index == count - 1)
     return index, end
-
-
-def _population_count(bits):
-    """Return how many of ``bits`` are set, added up in a tree."""
-    if len(bits) == 1:
-        return bits
-    middle = len(bits) // 2
-    return _population_count(bits[:middle]) + _population_count(bits[middle:])

@@ -48,7 +48,8 @@ class WeightLoader(wiring.Component):
 
     A block is read once and kept in the buffer while its tiles are computed; the next one comes
     in meanwhile. With ``flags.stream_weights`` the one block is read again for each tile, so
-    that it may be longer than the buffer.
+    that it may be longer than the buffer. Without ``bounds.buffers`` there is no buffer, and a
+    layer of several tiles must be one of these.
 
     Same columns as ``spikeloom.models.golden.weight_loader.loaded_columns`` or ``loaded_lists``.
 
@@ -104,16 +105,16 @@ class WeightLoader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, layer, request = self.config, self.layer, self.memory.request
-        # ``final`` counts with the end of a column and is the end of the block, stored anyway
-        item_layout = data.StructLayout({
-            name: field.shape for name, field in weight_beat_layout(config) if name != "final"
-        })
         decoder: Any = WeightLister(config) if config.looks_up else WeightDecoder(config)
         m.submodules.decoder = decoder
-        m.submodules.buffer = buffer = ReplayBuffer(item_layout, config.weight_buffer_beats)
-        requests, commands = Signal(32), Signal(32)  # not given yet
+        requests = Signal(config.tile_bits)  # not given yet
         legal, begin, wrong = Signal(), Signal(), Signal()
         streaming = layer.flags.stream_weights
+        if config.bounds.buffers:
+            playing, overflow = self._add_buffer(m, decoder, streaming, begin)
+        else:
+            connect(m, decoder.o, flipped(self.o))
+            playing, overflow = Const(0), Const(0)
         counts = (layer.weight_words, layer.tiles, layer.blocks, layer.columns,
                   layer.block_columns, layer.chunks)
         m.d.comb += [
@@ -125,10 +126,8 @@ class WeightLoader(wiring.Component):
             request.p.address.eq(layer.weight_address),
             request.p.words.eq(layer.weight_words),
             request.valid.eq(requests != 0),
-            buffer.i_plays.valid.eq(commands != 0),
-            buffer.i_plays.payload.eq(Mux(streaming, 1, layer.tiles)),
-            self.busy.eq((requests != 0) | (commands != 0) | decoder.busy | buffer.busy),
-            self.error.eq(wrong | decoder.error | buffer.error),
+            self.busy.eq((requests != 0) | decoder.busy | playing),
+            self.error.eq(wrong | decoder.error | overflow),
             self.unsupported.eq(
                 (layer.operation == Operation.LAYER) & layer.weight_list & ~self._lists()),
         ]
@@ -136,21 +135,40 @@ class WeightLoader(wiring.Component):
             with m.If(count == 0):
                 m.d.comb += legal.eq(0)
         connect(m, decoder.i, flipped(self.memory).data)
-        self._connect_beats(m, decoder, buffer)
         with m.If(request.valid & request.ready):
             m.d.sync += requests.eq(requests - 1)
-        with m.If(buffer.i_plays.valid & buffer.i_plays.ready):
-            m.d.sync += commands.eq(commands - 1)
         with m.If(begin):
-            m.d.sync += [
-                requests.eq(decoder.rounds), commands.eq(Mux(streaming, layer.tiles, layer.blocks)),
-            ]
+            m.d.sync += requests.eq(decoder.rounds)
         with m.If(self.start & ~legal):
             m.d.sync += wrong.eq(1)
         return m
 
+    def _add_buffer(self, m: Module, decoder, streaming, begin):
+        """Add the way of the beats through the buffer.
+
+        Returns whether a beat is still to come from there, and whether a block is too long.
+        """
+        config, layer = self.config, self.layer
+        # ``final`` counts with the end of a column and is the end of the block, stored anyway
+        item_layout = data.StructLayout({
+            name: field.shape for name, field in weight_beat_layout(config) if name != "final"
+        })
+        m.submodules.buffer = buffer = ReplayBuffer(
+            item_layout, config.weight_buffer_beats, config.tile_bits)
+        commands = Signal(config.tile_bits)  # not given yet
+        m.d.comb += [
+            buffer.i_plays.valid.eq(commands != 0),
+            buffer.i_plays.payload.eq(Mux(streaming, 1, layer.tiles)),
+        ]
+        with m.If(buffer.i_plays.valid & buffer.i_plays.ready):
+            m.d.sync += commands.eq(commands - 1)
+        with m.If(begin):
+            m.d.sync += commands.eq(Mux(streaming, layer.tiles, layer.blocks))
+        self._connect_beats(m, decoder, buffer)
+        return (commands != 0) | buffer.busy, buffer.error
+
     def _connect_beats(self, m: Module, decoder, buffer) -> None:
-        """Add the way of the beats through the buffer."""
+        """Connect the beats; the end of a block is that of its last column."""
         beat = decoder.o.p
         column_end = beat.column_end if self.config.looks_up else beat.end & beat.last
         m.d.comb += [
