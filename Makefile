@@ -17,8 +17,9 @@ dev: .venv/dev.stamp  ## Set up .venv with all that developers need
 test: .venv/dev.stamp  ## Run the tests (PYTEST_ARGS="-k plif")
 	@$(VENV) -m pytest -n 2 $(PYTEST_ARGS)
 
-sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG, SET="field=value ...")
-	@$(VENV) -m spikeloom.verif.sim $(if $(NET),--net $(NET)) $(if $(IMAGES),--images $(IMAGES)) $(OPTIONS)
+sim: .venv/sim.stamp  ## Run a network on the generated RTL (NET, IMAGES, CONFIG, SET="field=value ...", ENERGIES, TABLE)
+	@$(VENV) -m spikeloom.verif.sim $(if $(NET),--net $(NET)) $(if $(IMAGES),--images $(IMAGES)) \
+		$(if $(ENERGIES),--energies $(ENERGIES)) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)
 
 regress: .venv/dev.stamp  ## Run all networks on the RTL, with more images (IMAGES), and the long tests
 	@$(VENV) -m spikeloom.verif.regress $(if $(IMAGES),--images $(IMAGES))

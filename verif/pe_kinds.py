@@ -10,7 +10,8 @@ from ..rtl.config import ArrayConfig, ConfigError, FTPConfig
 from .accounting.workload import Workload
 from .array_layer import Layer, array_tiles
 
-__all__ = ["EVENTS", "KINDS", "NOT_COUNTED", "adders", "events", "pe_config"]
+__all__ = ["EVENTS", "KINDS", "NOT_COUNTED", "adders", "events", "join_additions", "join_bits",
+           "pe_config"]
 
 KINDS: dict[str, dict[str, Any]] = {
     "loas": {"inner_join": "fast_laggy"},
@@ -83,8 +84,18 @@ def events(config: FTPConfig, workload: Workload, layer: Layer) -> dict[str, int
         return {"add_32_bit": pairs, "sram_8kb_byte": -(-bits // 8)}
     chunks = -(-workload.positions // config.chunk)
     outputs = workload.rows * workload.columns
-    bits = outputs * chunks * 2 * config.chunk + matches * (config.weight_bits + config.timesteps)
-    added = pairs
+    bits = join_bits(config, matches, outputs * chunks)
+    return {"add_32_bit": join_additions(config, matches, pairs, outputs),
+            "sram_8kb_byte": -(-bits // 8)}
+
+
+def join_additions(config: FTPConfig, matches: int, pairs: int, outputs: int) -> int:
+    """Return the additions of elements that join bitmasks; see `events`."""
     if config.inner_join == "fast_laggy":
-        added = matches + config.timesteps * (matches + outputs) - pairs
-    return {"add_32_bit": added, "sram_8kb_byte": -(-bits // 8)}
+        return matches + config.timesteps * (matches + outputs) - pairs
+    return pairs
+
+
+def join_bits(config: FTPConfig, matches: int, chunks: int) -> int:
+    """Return the bits that they read for so many matches in so many pairs of chunks."""
+    return chunks * 2 * config.chunk + matches * (config.weight_bits + config.timesteps)

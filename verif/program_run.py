@@ -13,10 +13,11 @@ from ..gen.compiler.program import Program, Step
 from ..gen.session.errors import DeviceError, SessionTimeoutError
 from ..gen.session.session import Session
 from ..gen.session.transport import Transport
-from ..models.golden.network import IntegerNetwork
+from ..models.golden.network import IntegerNetwork, Trace
 from ..models.golden.source import IMAGE
 from ..rtl.config import AcceleratorConfig
 from .divergence import Divergence, Writes, first_divergence, golden_steps
+from .layer_events import Events, layer_events, memory_events
 
 __all__ = ["LIMITS", "LayerReport", "ProgramReport", "RunTransport", "run_program"]
 
@@ -73,6 +74,9 @@ class LayerReport:
         wait for weights while their cells are programmed.
     bytes : dict of str to int
         Read as weights, as spikes and for all else; written.
+    events : dict
+        How often what costs energy happened, see `layer_events`; those of the memory are of its
+        bytes.
     """
 
     name: str
@@ -84,6 +88,7 @@ class LayerReport:
     utilisation: float = 0.0
     limit: str = ""
     bytes: dict[str, int] = field(default_factory=dict)
+    events: Events = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +210,7 @@ class _Run:
             self._logits += logits.tolist()
             self._predictions += predictions.tolist()
             self._add_profile(len(images))
+            self._add_events(trace)
             exact &= (np.array_equal(logits, trace.logits.numpy())
                       and np.array_equal(predictions, trace.predictions.numpy()))
         if not exact or not outputs:
@@ -236,6 +242,14 @@ class _Run:
                 for counter, value in counters.items():
                     known[counter] = known.get(counter, 0) + value
 
+    def _add_events(self, trace: Trace) -> None:
+        for layer in self._network.layers:
+            for part, counts in layer_events(layer, trace[layer.name],
+                                             self._program.config).items():
+                known = self._layers[layer.name].events.setdefault(part, {})
+                for event, count in counts.items():
+                    known[event] = known.get(event, 0) + count
+
     def _judge(self, found: Divergence | None, ended: bool) -> None:
         """Mark the layers up to the first wrong one; those behind it are not judged."""
         for name, layer in self._layers.items():
@@ -263,3 +277,4 @@ def _complete(layer: LayerReport, step: Step, config: AcceleratorConfig, images:
     word_bytes = config.memory_bits // 8
     layer.bytes = {name: counters.get(counter, 0) * word_bytes
                    for name, counter in _BYTES.items()}
+    layer.events["memory"] = memory_events(layer.bytes, config)

@@ -41,7 +41,7 @@ JOBS = (
     Job("statten_digits", "statten", 10),
     Job("statten_events", "statten", 10, (
         "timesteps=5", "attention.chunk_steps=5", "attention.chunks=1")),
-    *(Job(f"{kind}_strips", "statten", 2, (
+    *(Job(f"{kind}_asked", "statten", 2, (
         "timesteps=8", "attention.chunk_steps=8", "attention.chunks=8"))
       for kind in ("statten", "ssa", "sdt")),
     *(Job(network, tt_table.PRESET, 2) for network, variant in

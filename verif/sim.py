@@ -32,7 +32,15 @@ from ..models.nn.recipe import Recipe
 from ..models.zoo.registry import UnknownNetworkError, get
 from ..rtl.config import AcceleratorConfig
 from . import train_sim, ttfs_sim, vit_run
+from .accounting.energy import DEFAULT_TABLE, DEFAULT_TABLES, Event, energy, load_table
 from .divergence_waves import show_divergence
+from .layer_energy import (
+    EVENTS,
+    attention_shares,
+    energy_notes,
+    energy_table,
+    layer_energy,
+)
 from .program_run import ProgramReport, run_program
 from .runner import BenchFailure
 from .toolchain import ToolError
@@ -50,6 +58,7 @@ _app = App(name="python -m spikeloom.verif.sim", help="Run a trained network on 
 @_app.default
 def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | None = None,
              set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+             energies: Path = DEFAULT_TABLES, table: str = DEFAULT_TABLE,
              out: Path = Path("out/sim"),
              crossbars: Annotated[CrossbarOptions, Parameter(name="*")] = ALL_CROSSBARS) -> int:
     """Run test images through the accelerator, first layer to argmax, and compare every layer.
@@ -65,6 +74,10 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
         neurons that spike once, "vit_core" for a vision transformer, "train" for a training.
     set_
         Override a field of the preset: FIELD=VALUE.
+    energies
+        Tables of the energy of events, a TOML file; for networks on the accelerator.
+    table
+        The one to take.
     out
         Folder for NET.json, the program image and the resolved configuration.
     crossbars
@@ -79,6 +92,8 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
     if train_sim.knows(net):
         return train_sim.simulate(net, images=images, config=config or "", set_=set_, out=out)
     hardware = load_config(config or DEFAULT_PRESET, set_)
+    picojoules = load_table(table, energies)
+    energy(dict.fromkeys(EVENTS, 0), picojoules)
     recipe = get(net)
     network, test = crossbars.apply(recipe.load(), hardware), recipe.load_test()
     if not 1 <= images <= len(test.images):
@@ -98,11 +113,13 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
     right = [guess == int(label) for guess, label in zip(report.predictions, labels, strict=True)]
     accuracy = {**known, "rtl": sum(right) / len(right) if right else None}
     _print_report(report, hardware, images)
+    _print_energy(report, picojoules, table)
     _print_accuracy(report, accuracy, len(test.images))
     if report.divergence:
         _print_divergence(report, program, network, test.images, out / net)
     path = out / f"{net}.json"
-    write_whole(path, json.dumps(_result(report, hardware, images, accuracy), indent=2) + "\n")
+    write_whole(path, json.dumps(_result(report, hardware, images, accuracy, picojoules),
+                                 indent=2) + "\n")
     _console.print(f"figures in {path}, program image in {out / net}")
     return 0 if report.exact else 1
 
@@ -168,6 +185,15 @@ def _print_report(report: ProgramReport, config: AcceleratorConfig, images: int)
         _console.print(report.error, style="red", highlight=False)
 
 
+def _print_energy(report: ProgramReport, table: dict[str, Event], name: str) -> None:
+    if not report.images:
+        return
+    _console.print(energy_table(report, table))
+    for text in (attention_shares(report, table), *energy_notes(table, name)):
+        if text:
+            _console.print(text, highlight=False, markup=False)
+
+
 def _print_accuracy(report: ProgramReport, accuracy: dict[str, Any], tested: int) -> None:
     if report.predictions:
         _console.print(f"accuracy on the RTL: {accuracy['rtl']:.2%} of "
@@ -191,7 +217,7 @@ def _print_divergence(report: ProgramReport, program: Program, network: IntegerN
 
 
 def _result(report: ProgramReport, config: AcceleratorConfig, images: int,
-            accuracy: dict[str, Any]) -> dict[str, Any]:
+            accuracy: dict[str, Any], table: dict[str, Event]) -> dict[str, Any]:
     return {
         "network": report.network, "config": config.as_dict(), "config_hash": config.hash(),
         "images": images, "exact": report.exact, "accuracy": accuracy,
@@ -199,7 +225,8 @@ def _result(report: ProgramReport, config: AcceleratorConfig, images: int,
         "cycles_per_second": report.cycles_per_second, "error": report.error,
         "mismatch": str(report.divergence or ""), "predictions": report.predictions,
         "logits": report.logits,
-        "layers": [dataclasses.asdict(layer) for layer in report.layers],
+        "layers": [dataclasses.asdict(layer) | {"energy_pj": layer_energy(layer, table)}
+                   for layer in report.layers],
     }
 
 

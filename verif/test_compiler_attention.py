@@ -11,6 +11,7 @@ import torch
 from spikeloom.gen.compiler.compile import compile_network
 from spikeloom.gen.compiler.errors import CompileError
 from spikeloom.gen.compiler.plan import plan_network
+from spikeloom.gen.compiler.predict import predict_layer
 from spikeloom.gen.compiler.report import check_report, check_table
 from spikeloom.gen.presets import load_config
 from spikeloom.gen.session.session import StepTrace
@@ -101,6 +102,34 @@ def test_report_names_the_engines():
     assert entries["attend"]["engine"] == "attention"
     assert entries["head"]["inputs"] == "residuals"
     assert entries["stem"]["engine"] == "residual_pool" and check_table(report).row_count == 8
+
+
+@pytest.mark.parametrize("fields, member", [
+    ({"memory_bits": 32}, 2), ({"memory_bits": 128}, 28 / 16),
+    ({"memory_bits": 128, "memory": "on_chip"}, 1)])
+def test_predicted_cycles_of_pooling(fields, member):
+    """Two words of each member, or 16 members under way while the memory answers, or one each."""
+    config = dataclasses.replace(CONFIG, **fields)
+    plan = plan_network(attention_network(RandomWeights(1), 4, 2), config)
+    channels, side = 12, (4, 3)  # 3x3 pixels each; then all of these
+    assert predict_layer(plan.layers["stem"], config) == int(
+        150 + channels * side[0] * side[1] * 9 * member)
+    assert predict_layer(plan.layers["head"], config) == int(
+        150 + channels * side[0] * side[1] * member)
+
+
+@pytest.mark.parametrize("order, steps, density, token", [
+    ("sums", 2, 0.25, (25, 25)),                 # to fetch and expand takes longest
+    ("scores", 2, 0.25, (25, 25 + 3 * 12 * 2)),  # 2 slices of a head, with each of 12 tokens
+    ("scores", 4, 0.25, (25, 25 + 3 * 12 * 4)),  # 4 steps of a chunk
+])
+def test_predicted_cycles_of_attention(order, steps, density, token):
+    config = dataclasses.replace(CONFIG, attention=dataclasses.replace(ATTENTION, order=order))
+    plan = plan_network(attention_network(RandomWeights(1), 4, steps), config)
+    # 12 tokens of 5 chunks, 4 beats each and 1 more; sums set to zero; results of the last tile.
+    cleared = 12 * 2 if order == "sums" else 0
+    assert predict_layer(plan.layers["attend"], config, density) == int(
+        150 + cleared + 12 * sum(token) + 2 * 12)
 
 
 def _refused(text, network, config):

@@ -40,6 +40,10 @@ def test_exact_run(run, tmp_path):
     assert [layer["name"] for layer in report["layers"]] == names
     assert all(layer["exact"] for layer in report["layers"])
     assert text.count(" exact ") >= 6 and "mismatch" not in text
+    assert "nJ of counted events" in text and "energy: table horowitz_45nm" in text
+    energies = {layer["name"]: layer["energy_pj"] for layer in report["layers"]}
+    assert energies["conv2"]["compute"] > energies["fc2"]["compute"] > 0
+    assert all(energies[name]["neurons"] > 0 for name in names[1:])
     assert "accuracy on the RTL: 100.00% of 2 images" in text
     assert "over the whole test set (2000 images)" in text
     assert {path.name for path in (tmp_path / "dual_sparse_cnn").iterdir()} == {
@@ -83,6 +87,8 @@ def test_models_run_once_for_all_configurations(run, monkeypatch):
     (["--config", "lots"], "no preset 'lots'"),
     (["--set", "tppes=65"], "tppes must be an int in 1..64, not 65"),
     (["--colour", "red"], "--colour"),
+    (["--table", "loas"], "no event 'add_8_bit' in the table"),
+    (["--energies", "nowhere.toml"], "nowhere.toml"),
     (["--set", "timesteps=5"], "timesteps"),
     (["--set", "weight_bits=4"], "weight_bits"),
 ])

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...models.golden.layer import AttentionLayer, PoolLayer
 from ...rtl.config import AcceleratorConfig
+from ...rtl.soc.residual_pool import MEMBERS_AHEAD
 from .chunks import ChunkFormat
 from .crossbars import CellWeights
 from .layer_plan import LayerPlan
@@ -21,6 +22,7 @@ _VERIFY_CYCLES = 1      # a cell that has its target
 _PULSE_CYCLES = 2       # a programming pulse and its read
 _PULSES = 2             # of a cell that has not
 _TOKEN_CYCLES = 4       # lost between two tokens of attention
+_READ_CYCLES = {"axi": 28, "on_chip": 8}  # of a word, there and back; outside 20 in the memory
 
 
 def predict_encode(image: SpikeMap, config: AcceleratorConfig,
@@ -113,8 +115,8 @@ def _attention_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float
     The sums are set to zero; then each token is read for its keys and values, and again for its
     queries. The slowest of these sets the pace: fetching a row, expanding it, listing keys or
     queries, once for each group of channels, or slices where all are silent; for queries also
-    giving the results, one a cycle. With scores first, each query meets each token: its head is
-    walked slice by slice, and each step of a chunk is added to each group.
+    giving the results, one a cycle. With scores first, a query is held at a time, and meets each
+    token: its head is walked slice by slice, while each step of a chunk is added to each group.
     """
     layer, part = plan.layer, config.attention
     assert isinstance(layer, AttentionLayer) and part is not None
@@ -125,8 +127,8 @@ def _attention_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float
     listed = layer.heads * groups * max(slices, channels * density) + _TOKEN_CYCLES
     last = plan.tile_rows * layer.channels
     if part.order == "scores":
-        met = layer.heads * tokens * (slices + layer.chunk_steps * groups)
-        return tokens * (row + max(row, met, layer.channels)) + last
+        met = layer.heads * tokens * max(slices, layer.chunk_steps * groups)
+        return tokens * (row + max(row + met, layer.channels)) + last
     return (layer.channels * part.head_groups + tokens * max(row, listed)
             + tokens * max(row, listed, layer.channels) + last)
 
@@ -134,12 +136,14 @@ def _attention_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float
 def _pool_cycles(plan: LayerPlan, config: AcceleratorConfig) -> float:
     """Return the cycles of pooling residuals.
 
-    One for each member of each window, or its words; or one for each lane word of the output.
+    Each member of each window takes one, or its words; or as many as the memory takes for those
+    that are under way. The lane words of an output of integers may take more.
     """
     layer = plan.layer
     assert isinstance(layer, PoolLayer)
-    words = max(1, config.residual_bits // config.memory_bits)
-    read = layer.window[0] * layer.window[1] * words
+    member = max(1, config.residual_bits // config.memory_bits,
+                 _READ_CYCLES[config.memory] / MEMBERS_AHEAD)
+    read = layer.window[0] * layer.window[1] * member
     return plan.order.neurons * max(read, plan.out_passes)
 
 

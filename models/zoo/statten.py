@@ -6,11 +6,12 @@ has the authors' shapes. Trained here are small networks with every mechanism of
 
 - ``statten_digits``: handwritten digits, four timesteps in chunks of two;
 - ``statten_events``: digits that move, seen by an event camera, five timesteps in one chunk;
-- ``statten_strips``, ``sdt_strips``, ``ssa_strips``: digits of which each of eight timesteps
-  shows a strip, with the three kinds of attention.
+- ``statten_asked``, ``sdt_asked``, ``ssa_asked``: a digit, a pause and a question in eight
+  timesteps, with the three kinds of attention.
 
 ``python -m spikeloom.models.zoo.statten train`` makes the weight files anew.
-``statten_measured.json``, which ``show`` prints, is what three seeds gave::
+``statten_measured.json``, which ``show`` prints, is what three seeds gave (one for digits and
+events)::
 
     python -m spikeloom.models.zoo.statten train --seeds 1 --seeds 2 --seeds 3 --folder out/statten
     python -m spikeloom.models.zoo.statten measure --folder out/statten \\
@@ -28,7 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..data import digits, moving, strips
+from ..data import asked, digits, moving
 from ..data.labelled import DataError, LabelledImages
 from ..golden.errors import NetworkFileError
 from ..nn.layers import SpikingNetwork, build_layer
@@ -69,9 +70,9 @@ _DIGITS = StattenShape(side=28, inputs=1, classes=10, timesteps=4, chunk_steps=2
 _EVENTS = StattenShape(side=moving.SIDE, inputs=2, classes=10, timesteps=moving.STEPS,
                        chunk_steps=moving.STEPS, channels=32, heads=4, depth=1, pools="1001",
                        hidden_ratio=2, frames=True, events=True)
-_STRIPS = StattenShape(side=strips.SIDE, inputs=1, classes=10, timesteps=strips.STEPS,
-                       chunk_steps=strips.STEPS, channels=32, heads=4, depth=1, pools="1010",
-                       hidden_ratio=2, frames=True)
+_ASKED = StattenShape(side=asked.SIDE, inputs=1, classes=10, timesteps=asked.STEPS,
+                      chunk_steps=asked.STEPS, channels=32, heads=4, depth=1, pools="0010",
+                      hidden_ratio=2, frames=True)
 
 
 def _recipe(name: str, shape: StattenShape, data, epochs: int, images: int | None = None,
@@ -89,8 +90,8 @@ RECIPES = {
                                         augmentation=Augmentation(degrees=8, shift=1))),
     "statten_events": (_EVENTS, _recipe("statten_events", _EVENTS, moving, 6)),
 } | {
-    f"{kind}_strips": (shape, _recipe(f"{kind}_strips", shape, strips, 3, images=5000))
-    for kind in ATTENTIONS for shape in (replace(_STRIPS, attention=kind),)}
+    f"{kind}_asked": (shape, _recipe(f"{kind}_asked", shape, asked, 20, images=7500))
+    for kind in ATTENTIONS for shape in (replace(_ASKED, attention=kind),)}
 NETWORKS = {name: recipe for name, (_, recipe) in RECIPES.items()}
 
 

@@ -17,9 +17,9 @@ from .pool_walker import PoolWalker, member_layout
 from .residual_format import RESIDUAL_BITS
 from .tiles import walked_tile_layout
 
-__all__ = ["ResidualPool"]
+__all__ = ["MEMBERS_AHEAD", "ResidualPool"]
 
-_MEMBERS = 16  # that wait for their residuals
+MEMBERS_AHEAD = 16  # that wait for their residuals
 
 
 class ResidualPool(wiring.Component):
@@ -32,7 +32,8 @@ class ResidualPool(wiring.Component):
     Same result as ``spikeloom.models.golden.residual_pool.residual_pool``.
 
     Latency: that of the memory, and 6 cycles.
-    Throughput: 1 member of a window (all timesteps) per cycle, or 1 memory word.
+    Throughput: 1 member of a window (all timesteps) per cycle, or 1 memory word; 16 members, if the
+    memory takes more cycles than that to answer, in so many.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
     Reset: synchronous; forgets everything. What is still to come from memory must not come.
 
@@ -78,7 +79,7 @@ class ResidualPool(wiring.Component):
         m = Module()
         config, request = self.config, self.memory.request
         m.submodules.walker = walker = PoolWalker(config)
-        m.submodules.members = members = StreamQueue(member_layout(config), _MEMBERS)
+        m.submodules.members = members = StreamQueue(member_layout(config), MEMBERS_AHEAD)
         member, may_pass = walker.o, Signal()
         slot, word = config.residual_bits, config.memory_bits
         shift = max(slot // word, word // slot).bit_length() - 1
