@@ -140,7 +140,7 @@ def test_all_refusals_are_told():
 
 def test_descriptor_fields():
     layout = descriptor_layout()
-    assert layout.size == 40 * 32
+    assert layout.size == 36 * 32
     packed = pack_fields(layout, {"pool": 255, "sources": [{}, {"width": 65535}]}, "x")
     assert packed == 255 << 24 | 65535 << (28 * 32 + 7 * 16 + 32)
     with pytest.raises(CompileError, match=re.escape(

@@ -8,6 +8,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from spikeloom.rtl.config import AcceleratorConfig
+from spikeloom.rtl.soc.descriptor import DESCRIPTOR_WORDS
 from spikeloom.rtl.soc.header import FORMAT_VERSION, MAGIC
 from spikeloom.rtl.soc.performance_counters import COUNTERS
 from spikeloom.rtl.soc.register_map import ErrorCode
@@ -23,11 +24,11 @@ ENCODE, LAYER, READOUT = 1, 2, 2  # two operations and a mode
 
 def descriptor(operation=LAYER, mode=0, pitch=0, address=0):
     """Return a descriptor whose fields are what the sequencer looks at."""
-    words = [0] * 40
+    words = [0] * DESCRIPTOR_WORDS
     words[0], words[18] = operation | mode << 8, pitch
     if operation == ENCODE:
         words[2] = 1                                      # passes
-        words[19], words[21], words[22], words[23] = address, 5, 7, 3
+        words[6], words[7], words[5], words[3] = address, 5, 7, 3
     else:
         words[10] = address
     return words
@@ -37,7 +38,7 @@ def program(config, steps, **header):
     """Return the words of a program image."""
     words = config.memory_bits // 32
     number = int(config.hash(), 16)
-    length = (16 + 40 * len(steps)) // words + 1
+    length = (16 + DESCRIPTOR_WORDS * len(steps)) // words + 1
     fields = {"magic": MAGIC, "version": FORMAT_VERSION, "low": number & 0xFFFFFFFF,
               "high": number >> 32, "program_words": length, "memory_words": length + 1000,
               "writable_start": length + 10, "descriptors": len(steps),
