@@ -15,7 +15,7 @@ from spikeloom.gen.units import UNITS
 from spikeloom.verif.unit_configs import odd_config
 
 LETTERS = {"T": "timesteps", "C": "chunk", "P": "tppes", "V": "beat_values", "A": "laggy_adders",
-           "r": "rows_per_pe", "b": "probes"}  # of fields, as docstrings write them
+           "L": "lanes", "r": "rows_per_pe", "b": "probes"}  # of fields, as docstrings write them
 
 
 def _names(namespace, config):
