@@ -13,8 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from amaranth.lib import wiring
-
 from ..gen.emit import shared_modules
 from ..verif.build import blank_memories, locked
 from ..verif.toolchain import ToolError, package_folder, run
@@ -68,8 +66,7 @@ class Built:
     units: list[str]
 
 
-def build_bitstream(board: Board, system: wiring.Component, folder: Path, seed: int = _SEED,
-                    ) -> Built:
+def build_bitstream(board: Board, system: Any, folder: Path, seed: int = _SEED) -> Built:
     """Synthesize, place and route a system for a board, unless that was done before.
 
     The tools are those of the Python packages, or those that the variables ``YOSYS``,

@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
+from amaranth.back.rtlil import convert
 
 from ..gen.emit import shared_modules
 from ..verif.build import blank_memories, locked
@@ -23,7 +23,7 @@ def system_netlist(system: Any, family: str, folder: Path) -> tuple[str, list[st
     ToolError
         Yosys is missing or failed.
     """
-    text = without_zeros(rtlil.convert(system, name="system"))
+    text = without_zeros(convert(system, name="system"))
     source, shared, result = (folder / name for name in ("system.il", "shared.v", "netlist.v"))
     modules = "\n".join(blank_memories(verilog) for verilog in shared_modules(system).values())
     with locked(folder):
