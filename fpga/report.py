@@ -87,7 +87,8 @@ def make_report(name: str, board: Board, design: str, config: Config, built: Bui
         board=name, device=board.make_platform().device, design=design, config=config.as_dict(),
         **_count(((cell["type"], 1) for cell in cells.values()), board.family),
         logic_cells=use[kinds["luts"]]["used"],
-        available={key: use[kind]["available"] if kind else 0 for key, kind in kinds.items()},
+        available={key: use[kind]["available"] if kind in use else 0
+                   for key, kind in kinds.items()},  # an HX8K has no multipliers
         clock_mhz=board.clock / 1e6, fmax_mhz=round(min(net["achieved"] for net in clocks), 2),
         critical_path=_path(placed["critical_paths"]),
         memories=_memories(built.folder), units=_units(cells, built.units, board.family),
