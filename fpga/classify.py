@@ -22,6 +22,7 @@ from ..gen.link.host import LinkErrors
 from ..gen.link.serial_transport import SerialTransport
 from ..gen.link.stream_device import IDENTITY, STREAM_IDENTITY, StreamDevice
 from ..gen.presets import load_unit_config
+from ..gen.session.device import Device
 from ..gen.session.errors import SessionError
 from ..gen.session.session import Session
 from ..gen.session.transport import TransportError
@@ -121,8 +122,8 @@ def _classify(port: str, *, net: str = "", config: str = "ttfs_small", images: i
     port
         Serial line of the board, such as /dev/ttyUSB1.
     net
-        Name of the network: dual_sparse_cnn for an accelerator, ttfs_mnist_small for a core for
-        spike times, if none is given.
+        Name of the network; if none is given dual_sparse_cnn for an accelerator, digits_micro
+        for one with limits, and ttfs_mnist_small for a core for spike times.
     config
         Preset, or path of a TOML file, of a core for spike times; accelerators tell theirs.
     images
@@ -142,7 +143,8 @@ def _classify(port: str, *, net: str = "", config: str = "ttfs_small", images: i
                 transport, recipe.load(), _core(config),
                 test.images[:images, None].to(torch.int64))
         else:
-            recipe = get(net or "dual_sparse_cnn")
+            limits = Device(transport).config.limits
+            recipe = get(net or ("digits_micro" if limits else "dual_sparse_cnn"))
             test = recipe.load_test()
             outcome = classify(transport, recipe.load(), test.images[:images])
     right = sum(guess == int(label) for guess, label in

@@ -46,6 +46,15 @@ def test_digits_on_the_simulated_icebreaker(family, capsys):
     assert "ttfs_mnist_small" in capsys.readouterr().out
 
 
+@pytest.mark.long
+def test_digits_on_the_smallest_accelerator(capsys):
+    """The network is chosen by the board's configuration."""
+    pytest.importorskip("serial")
+    with SimulatedBoard(make_system(load_unit_config("micro"), LinkConfig(divisor=4))) as board:
+        assert main([board.path, "--images", "2", "--timeout", "30"]) == 0
+    assert "digits_micro" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words, text", [
     (["/dev/nowhere", "--net", "digit"], "digit"),
     (["/dev/nowhere"], "/dev/nowhere"),

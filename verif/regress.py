@@ -38,6 +38,7 @@ JOBS = (
     *(Job(network, config, 2) for config in ("scan", "bcast", "imc") for network in (
         _DIGITS, "vgg_fashion", "vgg_fashion_ft", "resnet_fashion", "resnet_fashion_ft",
         "ms_resnet_fashion")),
+    Job("digits_micro", "micro", 20),
     Job("statten_digits", "statten", 10),
     Job("statten_events", "statten", 10, (
         "timesteps=5", "attention.chunk_steps=5", "attention.chunks=1")),

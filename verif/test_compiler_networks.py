@@ -161,6 +161,11 @@ def test_digits(preset, keep_all):
     _compare(network, load_config(preset), _digits()[:1 + (preset == "loas")], keep_all=keep_all)
 
 
+def test_digits_on_the_smallest_accelerator():
+    recipe = registry.get("digits_micro")
+    _compare(recipe.load(), load_config("micro"), recipe.load_test().images[:2], keep_all=True)
+
+
 def test_other_seeds():
     """More weights, sparse and dense, on one configuration."""
     for seed, density in ((11, 0.05), (12, 1.0)):

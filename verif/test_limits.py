@@ -11,6 +11,7 @@ from spikeloom.gen.compiler.compile import compile_network
 from spikeloom.gen.compiler.errors import CompileError
 from spikeloom.models.golden.network import IntegerNetwork
 from spikeloom.models.golden.source import IMAGE
+from spikeloom.models.zoo import digits_micro
 from spikeloom.rtl.config import AcceleratorConfig, ConfigError, LimitsConfig
 from spikeloom.verif.program_run import run_program
 from spikeloom.verif.random_networks import RANDOM_NETWORKS, RandomWeights, random_images
@@ -54,9 +55,15 @@ def several():
     return RANDOM_NETWORKS["two_sources"](RandomWeights(7), 4)
 
 
+def digits(count):
+    """Return inputs of the trained network."""
+    return digits_micro.RECIPE.load_test().images[:count]
+
+
 @pytest.mark.parametrize(("config", "made", "images"), [
     (SMALL, network, spikes), (SERIAL, several, lambda count: random_images(several(), count, 5)),
-], ids=["small", "serial"])
+    (SERIAL, digits_micro.RECIPE.load, digits),
+], ids=["small", "serial", "digits"])
 def test_network_is_exact(config, made, images):
     program = compile_network(made(), config, images=2, keep_all=True)
     with VerilatorTransport(config) as transport:

@@ -81,7 +81,7 @@ def test_models_run_once_for_all_configurations(run, monkeypatch):
 
 
 @pytest.mark.parametrize("words, text", [
-    (["--net", "alexnet"], "network must be one of dual_sparse_cnn, "),
+    (["--net", "alexnet"], "network must be one of digits_micro, "),
     (["--images", "0"], "images must be in 1..2000, not 0"),
     (["--images", "2001"], "images must be in 1..2000, not 2001"),
     (["--config", "lots"], "no preset 'lots'"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trainable layers of a spiking network, and the graph that they make."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -185,7 +185,7 @@ class SpikingNetwork(nn.Module):
 AnyConfig = LayerConfig | FixedConfig
 
 
-def build_layer(config: AnyConfig, trained: type[SpikingLayer] = SpikingLayer
+def build_layer(config: AnyConfig, trained: Callable[[LayerConfig], SpikingLayer] = SpikingLayer
                 ) -> SpikingLayer | FixedLayer:
     """Return a layer of that shape: of the given type if it is trained."""
     return trained(config) if isinstance(config, LayerConfig) else config.layer()

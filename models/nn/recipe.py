@@ -10,6 +10,7 @@ Three models share one weight file:
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -64,6 +65,8 @@ class Recipe:
         Network of the same weights that the training starts from; pruned weights stay zero.
     file : Path or None
         Weight file of another training; the committed one if None.
+    weight_bits : int
+        Of the integer weights, 2..8.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Recipe:
     load_test: Callable[[], LabelledImages]
     base: "Recipe | None" = None
     file: Path | None = None
+    weight_bits: int = 8
 
     @property
     def weights(self) -> Path:
@@ -109,7 +113,8 @@ class Recipe:
         NetworkFileError
             If the weight file is missing or corrupt.
         """
-        layers = [build_layer(layer, FakeQuantizedLayer) for layer in self.layers]
+        trained = partial(FakeQuantizedLayer, weight_bits=self.weight_bits)
+        layers = [build_layer(layer, trained) for layer in self.layers]
         return load_state(self.weights, "fake", SpikingNetwork(layers, self.timesteps))
 
     def accuracy_float(self, images: Tensor, labels: Tensor) -> float:
@@ -169,7 +174,7 @@ def train_network(recipe: Recipe, images: Tensor, labels: Tensor,
         train(floating, images, labels, plan.floating, generator,
               MagnitudePruner(floating.weights, schedule),
               lambda *progress: report("float", *progress))
-        quantized = fold_network(floating)
+        quantized = fold_network(floating, recipe.weight_bits)
         train(quantized, images, labels, plan.quantized, generator,
               MagnitudePruner(quantized.weights),
               lambda *progress: report("quantized", *progress))

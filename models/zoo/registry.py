@@ -3,6 +3,7 @@
 
 from ..nn.recipe import Recipe
 from . import (
+    digits_micro,
     dual_sparse_cnn,
     ms_resnet_fashion,
     resnet_fashion,
@@ -20,7 +21,7 @@ __all__ = ["NETWORKS", "TENSOR_TRAINS", "TRANSFORMERS", "UnknownNetworkError", "
 
 NETWORKS: dict[str, Recipe] = {module.RECIPE.name: module.RECIPE for module in (
     dual_sparse_cnn, vgg_fashion, vgg_fashion_ft, resnet_fashion, resnet_fashion_ft,
-    ms_resnet_fashion)}  # pruned
+    ms_resnet_fashion, digits_micro)}  # pruned
 TRANSFORMERS = statten.NETWORKS
 TENSOR_TRAINS = tt_variants.VARIANTS
 
