@@ -27,7 +27,7 @@ __all__ = ["DEFAULTS", "OUT", "build", "main", "write_board"]
 
 OUT = Path("out/fpga").resolve()
 DEFAULTS: dict[str, tuple[str, ...]] = {  # preset of each board, and what is changed in it
-    "icebreaker": ("ttfs_small",),
+    "icebreaker": ("micro",),
     "hx8k": ("crossbar", "rows=32", "columns=32"),
     "ulx3s-25f": ("tiny", "memory_words=16384", "requantize=0"),
     "ulx3s-85f": ("tiny",),

@@ -42,6 +42,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
               "weight_bits=4", "max_fan_in=128", "max_columns=16", "weight_buffer_beats=64",
               "counter_bits=16", "guard_bits=0", "fetch_depth=2", "burst_words=2",
               "match_fifo_depth=2")),
+    ("micro", ()),
 )
 _FIGURES = ("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz")
 _console = Console()
