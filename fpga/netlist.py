@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Any
 
-from amaranth.back.rtlil import convert
+from amaranth.back.rtlil import convert  # pyright: ignore[reportMissingImports] # no stub
 
 from ..gen.emit import shared_modules
 from ..verif.build import blank_memories, locked

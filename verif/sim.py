@@ -84,7 +84,7 @@ def simulate(*, net: str = "dual_sparse_cnn", images: int = 20, config: str | No
         Where the hardware has some.
     """
     if ttfs_sim.knows(net):
-        return ttfs_sim.simulate(net=net, images=images, config=config,
+        return ttfs_sim.simulate(net=net, images=images, config=config or "",
                                  set_=set_, out=out)
     if vit_run.knows(net):
         return vit_run.simulate(net=net, images=images, config=config or vit_run.PRESET,

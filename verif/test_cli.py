@@ -111,7 +111,7 @@ def test_declared_commands_exist(root):
         pytest.skip("an installed package, not a checkout")
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     declared = project["entry-points"][cli._GROUP]
-    assert set(declared) == {"bench", "sim", "study"}
+    assert set(declared) == {"bench", "fit", "fpga", "sim", "study"}
     for name, value in declared.items():
         assert callable(EntryPoint(name, value, cli._GROUP).load())
 

@@ -16,7 +16,7 @@ from spikeloom.models.golden.layer import IntegerLayer
 from spikeloom.models.golden.network import IntegerNetwork
 from spikeloom.models.golden.source import IMAGE, Source
 from spikeloom.rtl.config import AcceleratorConfig
-from spikeloom.rtl.soc.descriptor import descriptor_layout
+from spikeloom.rtl.soc.descriptor import DESCRIPTOR_WORDS, descriptor_layout
 from spikeloom.verif.random_networks import RANDOM_NETWORKS, RandomWeights
 
 CONFIG = AcceleratorConfig(timesteps=4, chunk=16, laggy_adders=8, max_fan_in=1024, tppes=4,
@@ -140,9 +140,9 @@ def test_all_refusals_are_told():
 
 def test_descriptor_fields():
     layout = descriptor_layout()
-    assert layout.size == 36 * 32
+    assert layout.size == 37 * 32 <= DESCRIPTOR_WORDS * 32
     packed = pack_fields(layout, {"pool": 255, "sources": [{}, {"width": 65535}]}, "x")
-    assert packed == 255 << 24 | 65535 << (28 * 32 + 7 * 16 + 32)
+    assert packed == 255 << 24 | 65535 << (29 * 32 + 7 * 16 + 32)
     with pytest.raises(CompileError, match=re.escape(
             "x: descriptor.sources[1].width must be in 0..65535, not 65536")):
         pack_fields(layout, {"sources": [{}, {"width": 65536}]}, "x")

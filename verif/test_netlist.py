@@ -19,6 +19,7 @@ CELLS = {
     "inner_join": (177, 170, 0),
     "tppe": (591, 524, 2),
     "plif": (1160, 373, 0),
+    "serial_lif": (256, 23, 0),
     "compressor": (104, 67, 0),
     "decompressor": (106, 95, 1),
     "ftp_array": (2899, 1923, 5),

@@ -11,7 +11,7 @@ __all__ = ["choose_blocks", "stays"]
 def stays(weights: Weights, tiles: int, block_columns: int, config: AcceleratorConfig) -> bool:
     """Return whether each block stays in the weight buffer until its last tile."""
     return (tiles == 1  # what is used once may be longer
-            or (config.bounds.buffers
+            or (bool(config.bounds.buffers)
                 and weights.largest_block(block_columns) <= config.weight_buffer_beats))
 
 

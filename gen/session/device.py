@@ -18,8 +18,8 @@ from .transport import Transport
 __all__ = ["Device"]
 
 # Some with all registers together; their offsets are the same in all.
-_PARTS = ({"crossbar": CrossbarConfig(), "attention": AttentionConfig()},
-          {"limits": LimitsConfig()})  # that one accelerator may have
+_PARTS: tuple[dict[str, Any], ...] = (  # that one accelerator may have
+    {"crossbar": CrossbarConfig(), "attention": AttentionConfig()}, {"limits": LimitsConfig()})
 _WHOLE = [AcceleratorConfig(chunk=8, laggy_adders=8, **parts) for parts in _PARTS]
 
 

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -145,7 +145,8 @@ class Engines(wiring.Component):
         self._connect_writer(m, spikes, encoder, post, writer, encodes)
         self._connect_results(m, sequencer, post, result_writer)
         works = sequencer.counting
-        linear, writers = [(works & encodes, encoder)], [writer, result_writer]
+        linear: list[tuple[Value, Any]] = [(works & encodes, encoder)]
+        writers = [writer, result_writer]
         if config.requantize:
             residual_reader, residual_writer = self._add_residuals(m, sequencer, post)
             linear.append((works & ~encodes, residual_reader))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How large the fields of a program may be on small hardware, and registers that hold no more."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Shape, ShapeLike, Value
 from amaranth.lib import data
 
@@ -80,7 +82,7 @@ def limited(config: AcceleratorConfig, fields: data.View) -> Value:
     """
     limits = field_limits(config)
 
-    def narrow(name: str, item: data.View | Value, shape: ShapeLike) -> Value:
+    def narrow(name: str, item: Any, shape: ShapeLike) -> Value:
         width = Shape.cast(shape).width
         if isinstance(shape, data.ArrayLayout):  # of the sources
             built = [narrow(name, item[index], shape.elem_shape)

@@ -159,7 +159,7 @@ class ImageCheck(wiring.Component):
             crc.valid.eq(word.valid & reads),
         ]
         if parts > 1:
-            with m.If(crc.valid):
+            with m.If(word.valid & reads):
                 m.d.sync += part.eq(part + 1)  # a power of two
         return crc
 

@@ -36,7 +36,8 @@ class PostProcessor(wiring.Component):
     Equal in every bit to ``spikeloom.models.golden.post_processor.post_process``.
 
     Latency: T + 12 cycles (T + 9 without ``config.requantize``) from the last neuron of a tile of
-    one row and one column to its fiber, for readout 7 (4).
+    one row and one column to its fiber, 2 less where tiles have one row and beats one value; for
+    readout 7 (4).
     Throughput: 1 neuron (all timesteps) or 1 encoded slice per cycle; 1 lane word per cycle for
     ``INTEGERS``; 1 logit per cycle and 1 cycle for the index.
     Back-pressure: any output may wait, any input may pause; nothing is lost.
