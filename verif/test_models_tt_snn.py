@@ -10,6 +10,7 @@ import torch
 from spikeloom.models.data import digits, quadrants
 from spikeloom.models.data.labelled import LabelledImages
 from spikeloom.models.golden.errors import NetworkFileError
+from spikeloom.models.golden.layer import IntegerLayer
 from spikeloom.models.nn.costs import costs
 from spikeloom.models.nn.quantization import fold_network, integer_network
 from spikeloom.models.nn.tensor_train_layer import floating_network
@@ -157,6 +158,7 @@ def recipe_of(mode):
     return TensorTrainRecipe(
         name=f"corners_{mode}", layers=SHAPE.layers(mode, (6,) * 6), timesteps=4,
         training=TrainingConfig(epochs=6, rate=0.01, batch=16, augmentation=STILL),
+        tuning=TrainingConfig(epochs=2, rate=0.005, batch=16, augmentation=STILL),
         load_training=pictures, load_test=pictures)
 
 
@@ -165,7 +167,7 @@ def test_training_learns_and_commands_show_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tt_snn, "NETWORKS", recipes)
     seeds = ("--seeds", "1", "--seeds", "3")
     tt_snn.app(["train", *seeds, "--folder", str(tmp_path)], result_action="return_value")
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 8
     capsys.readouterr()
     tt_snn.app(["measure", "--folder", str(tmp_path), "--steps", "2", "--images", "64", "--json",
                 str(tmp_path / "all.json")], result_action="return_value")
@@ -177,7 +179,7 @@ def test_training_learns_and_commands_show_it(tmp_path, monkeypatch, capsys):
     for result in results:
         assert result.images == 64 and result.accuracy_float > 0.5 and result.accuracy_int8 > 0.5
         assert (result.accuracy_unmerged is None) == (result.name == "corners_dense")
-        assert result.step_seconds > 0
+        assert result.accuracy_int4 > 0.5 and result.step_seconds > 0
     assert results[0].parameters > results[2].parameters and results[0].macs > results[2].macs
     tt_snn.app(["show", str(tmp_path / "all.json")], result_action="return_value")
     assert capsys.readouterr().out == shown
@@ -194,6 +196,34 @@ def test_training_learns_and_commands_show_it(tmp_path, monkeypatch, capsys):
         recipes["corners_dense"].load_float(path)
     assert set(tt_snn.found_ranks(recipes["corners_dense"].load_float(
         tmp_path / "corners_dense-1.npz"))) == {f"block{n}{x}" for n in (1, 2, 3) for x in "ab"}
+
+
+def test_kernels_of_few_bits_are_trained_again(tmp_path, monkeypatch):
+    once = TrainingConfig(epochs=1, rate=0.01, batch=16, augmentation=STILL)
+    recipe = replace(recipe_of("ptt"), training=once, tuning=once)
+    monkeypatch.setattr(tt_snn, "NETWORKS", {recipe.name: recipe})
+    command = ["train", "--seeds", "2", "--folder", str(tmp_path)]
+    tt_snn.app(command, result_action="return_value")
+    path = tmp_path / "corners_ptt-2.npz"
+    tuned_path = tmp_path / "corners_ptt_int4-2.npz"
+    files = path.read_bytes(), tuned_path.read_bytes()
+    tuned_path.unlink()
+    with pytest.raises(NetworkFileError, match="corners_ptt_int4-2.npz"):
+        recipe.load_tuned(path)
+    tt_snn.app([*command, "--no-cores"], result_action="return_value")
+    assert (path.read_bytes(), tuned_path.read_bytes()) == files
+    found = recipe.load_tuned(path)
+    rounded = integer_network(found.name, merged(recipe.load_float(path), 4))
+    assert found.name == "corners_ptt_int4"
+    images = pictures(20).images
+    assert not torch.equal(found.run(images).logits, rounded.run(images).logits)
+    layers = [layer for layer in found.layers if isinstance(layer, IntegerLayer)]
+    assert len(layers) > 8
+    for layer in layers:
+        for source in layer.sources:
+            assert layer.weight_bits == 4 and int(source.weight.abs().max()) <= 7, layer.name
+            if layer.name.startswith("block") and source.weight.shape[2] == 3:
+                assert not source.weight[..., [0, 0, 2, 2], [0, 2, 0, 2]].any(), layer.name
 
 
 def test_command_prints_sizes(capsys):

@@ -19,15 +19,17 @@ from ..golden.network import IntegerNetwork
 from .costs import costs
 from .layer_config import LayerConfig
 from .layers import AnyConfig, SpikingNetwork
+from .pruning import MagnitudePruner
 from .quantization import fold_network, integer_network
 from .recipe import load_state
 from .tensor_train_layer import floating_network
 from .training import TrainingConfig, accuracy, operand, repeatable, train
 from .unmerged import choose_exponents, unmerge
 
-__all__ = ["Measurement", "TensorTrainRecipe", "measure", "merged", "step_seconds"]
+__all__ = ["FEW_BITS", "Measurement", "TensorTrainRecipe", "measure", "merged", "step_seconds"]
 
 _WEIGHTS = Path(__file__).parents[1] / "weights"
+FEW_BITS = 4     # of weights that are trained again after rounding
 _OBSERVED = 200  # training images that the units between cores are chosen from
 
 
@@ -44,7 +46,9 @@ class TensorTrainRecipe:
     timesteps : int
         ``T``.
     training : TrainingConfig
-        Of the cores; the integer networks are merged and rounded, and not trained further.
+        Of the cores; they are merged and rounded to 8 bits, and not trained further.
+    tuning : TrainingConfig
+        Of merged kernels of `FEW_BITS`; weights that are zero between the taps of a plus stay so.
     load_training, load_test : callable
         Return the training split and the test split.
     """
@@ -53,6 +57,7 @@ class TensorTrainRecipe:
     layers: tuple[AnyConfig, ...]
     timesteps: int
     training: TrainingConfig
+    tuning: TrainingConfig
     load_training: Callable[[], LabelledImages]
     load_test: Callable[[], LabelledImages]
 
@@ -73,6 +78,28 @@ class TensorTrainRecipe:
             network = floating_network(self.layers, self.timesteps)
             train(network, data.images, data.labels, self.training, generator, report=report)
         return network.eval()
+
+    def tune(self, network: SpikingNetwork, data: LabelledImages, seed: int,
+             report: Callable[[int, int, float], None] = lambda *_: None) -> SpikingNetwork:
+        """Merge a trained network, round it to `FEW_BITS`, and train what is rounded.
+
+        The kernels are no products of cores any more, which merged kernels need not be.
+        """
+        with repeatable(seed) as generator:
+            tuned = fold_network(network, FEW_BITS)
+            train(tuned, data.images, data.labels, self.tuning, generator,
+                  MagnitudePruner(tuned.weights), report)
+        return tuned.eval()
+
+    def tuned_path(self, path: Path | None = None) -> Path:
+        """Return where the tuned network is, beside the file of the trained one."""
+        path = path or self.weights
+        return path.with_name(path.name.replace(self.name, f"{self.name}_int{FEW_BITS}", 1))
+
+    def save_tuned(self, path: Path, tuned: SpikingNetwork) -> None:
+        """Write the tuned network in integers, beside the file of the trained one."""
+        name = f"{self.name}_int{FEW_BITS}"
+        network_file.save(self.tuned_path(path), integer_network(name, tuned))
 
     def save(self, path: Path, network: SpikingNetwork, images: Tensor) -> None:
         """Write the merged integer network, and beside it the trained one.
@@ -102,6 +129,16 @@ class TensorTrainRecipe:
             If the file is missing or corrupt.
         """
         return network_file.load(path or self.weights)
+
+    def load_tuned(self, path: Path | None = None) -> IntegerNetwork:
+        """Load the merged network with weights of `FEW_BITS`.
+
+        Raises
+        ------
+        NetworkFileError
+            If the file is missing or corrupt.
+        """
+        return network_file.load(self.tuned_path(path))
 
     def load_float(self, path: Path | None = None) -> SpikingNetwork:
         """Load the trained network, the committed one if no path is given.
@@ -151,7 +188,8 @@ class Measurement(msgspec.Struct, kw_only=True, frozen=True):
     images: int
     accuracy_float: float
     accuracy_int8: float             # merged, weights of 8 bits
-    accuracy_int4: float
+    accuracy_int4: float             # merged, trained again
+    accuracy_rounded: float          # of 4 bits, not trained again
     accuracy_unmerged: float | None  # cores and integers between them of 8 bits
     parameters: int
     macs: int
@@ -204,7 +242,9 @@ def measure(recipe: TensorTrainRecipe, data: LabelledImages, path: Path | None =
         name=recipe.name, seed=seed, images=len(data.labels),
         accuracy_float=accuracy(recipe.load_float(path), data.images, data.labels),
         accuracy_int8=right(recipe.load(path)),
-        accuracy_int4=right(integer_network(recipe.name, merged(recipe.load_float(path), 4))),
+        accuracy_int4=right(recipe.load_tuned(path)),
+        accuracy_rounded=right(integer_network(recipe.name,
+                                               merged(recipe.load_float(path), FEW_BITS))),
         accuracy_unmerged=right(integer_network(recipe.name, recipe.load_unmerged(path)))
         if recipe.decomposed else None,
         parameters=count.parameters, macs=count.macs,

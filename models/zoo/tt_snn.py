@@ -20,13 +20,13 @@ images one after another, black and white (``quadrants``). A network is called `
         --json models/zoo/tt_measured.json
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cyclopts
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..data import digits, quadrants
@@ -53,19 +53,21 @@ SHAPES = {
 RANKS = {"digits": (8, 12, 12, 12), "quadrants": (8, 12, 12, 12, 16, 24)}
 _DATA = {
     "digits": (lambda: digits.load_training()[0], digits.load_test,
-               TrainingConfig(epochs=12, rate=4e-3, smoothing=0.05)),
+               TrainingConfig(epochs=12, rate=4e-3, smoothing=0.05),
+               TrainingConfig(epochs=2, rate=2e-3, smoothing=0.05)),
     "quadrants": (lambda: quadrants.look(digits.load_training()[0]),
                   lambda: quadrants.look(digits.load_test()),
-                  TrainingConfig(epochs=12, rate=4e-3, smoothing=0.05, augmentation=STILL)),
+                  TrainingConfig(epochs=12, rate=4e-3, smoothing=0.05, augmentation=STILL),
+               TrainingConfig(epochs=2, rate=2e-3, smoothing=0.05, augmentation=STILL)),
 }
 
 
 def _recipe(data: str, mode: str) -> TensorTrainRecipe:
-    load_training, load_test, training = _DATA[data]
+    load_training, load_test, training, tuning = _DATA[data]
     shape = SHAPES[data]
     return TensorTrainRecipe(
         name=f"tt_{data}_{mode}", layers=shape.layers(mode, RANKS[data]),
-        timesteps=shape.timesteps, training=training, load_training=load_training,
+        timesteps=shape.timesteps, training=training, tuning=tuning, load_training=load_training,
         load_test=load_test)
 
 
@@ -105,7 +107,7 @@ def _mean(values: Sequence[float | None], factor: float = 100, digits: int = 1) 
 def summary(results: Sequence[Measurement]) -> Table:
     """Return the table of what networks are worth, one row a network, over all its seeds."""
     table = Table(title="Tensor-train cores (percent; mean, half of the range of the seeds)")
-    for column in ("network", "seeds", "images", "float", "int8", "int4", "unmerged",
+    for column in ("network", "seeds", "images", "float", "int8", "int4", "rounded", "unmerged",
                    "parameters", "MACs", "ms a step"):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name in dict.fromkeys(result.name for result in results):
@@ -115,6 +117,7 @@ def summary(results: Sequence[Measurement]) -> Table:
             _mean([row.accuracy_float for row in rows]),
             _mean([row.accuracy_int8 for row in rows]),
             _mean([row.accuracy_int4 for row in rows]),
+            _mean([row.accuracy_rounded for row in rows]),
             _mean([row.accuracy_unmerged for row in rows]),
             f"{rows[0].parameters:,}", f"{rows[0].macs:,}",
             f"{1000 * min(row.step_seconds for row in rows):.0f}")
@@ -152,8 +155,9 @@ def ranks_command(*names: str) -> None:
 
 
 @app.command(name="train")
-def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | None = None) -> None:
-    """Train networks anew.
+def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | None = None,
+                  cores: bool = True) -> None:
+    """Train networks anew, with cores and then with merged kernels of 4 bits.
 
     Parameters
     ----------
@@ -162,25 +166,32 @@ def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | Non
     seeds
         Of the trainings.
     folder
-        Where NAME-SEED.npz is written; without it the weight files of the package are.
+        Where NAME-SEED.npz and NAME_int4-SEED.npz are written; without it the weight files of the
+        package are.
+    cores
+        Train the cores; else those that are there are merged, and their kernels trained.
     """
     loaded: dict[object, LabelledImages] = {}
     bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+
+    def report_of(text: str) -> Callable[[int, int, float], None]:
+        task = bar.add_task(text)
+        return lambda step, steps, _: bar.update(task, completed=step + 1, total=steps)
+
     try:
         with bar:
             for seed in seeds:
                 for recipe in map(get, names or NETWORKS):
                     load = recipe.load_training
                     data = loaded.get(load) or loaded.setdefault(load, load())
-                    task = bar.add_task(f"{recipe.name}, seed {seed}")
-
-                    def report(step: int, steps: int, _: float, task: TaskID = task) -> None:
-                        bar.update(task, completed=step + 1, total=steps)
-
-                    network = recipe.train(data, seed, report)
                     path = folder / f"{recipe.name}-{seed}.npz" if folder else recipe.weights
-                    recipe.save(path, network, data.images)
-    except (DataError, UnknownNetworkError) as error:
+                    if cores:
+                        trained = recipe.train(data, seed, report_of(f"{recipe.name}, seed {seed}"))
+                        recipe.save(path, trained, data.images)
+                    tuned = recipe.tune(recipe.load_float(path), data, seed,
+                                        report_of(f"{recipe.name}, seed {seed}, 4 bits"))
+                    recipe.save_tuned(path, tuned)
+    except (DataError, NetworkFileError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
 
 

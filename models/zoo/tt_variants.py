@@ -12,7 +12,7 @@ from torch import Tensor
 from ..data.labelled import LabelledImages
 from ..golden.network import IntegerNetwork
 from ..nn.quantization import integer_network
-from ..nn.tensor_train_recipe import TensorTrainRecipe, merged
+from ..nn.tensor_train_recipe import FEW_BITS, TensorTrainRecipe
 from ..nn.training import accuracy
 from . import tt_snn
 
@@ -29,6 +29,7 @@ class Variant:
     unmerged : bool
         Whether each core is a layer, with integers of 8 bits in between.
     weight_bits : int
+        8 or `FEW_BITS`; merged kernels of few bits are trained again.
     """
 
     recipe: TensorTrainRecipe
@@ -50,12 +51,9 @@ class Variant:
             If the file is missing or corrupt.
         """
         if self.unmerged:
-            made = self.recipe.load_unmerged(weight_bits=self.weight_bits)
-        elif self.weight_bits == 8:
-            return self.recipe.load()
-        else:
-            made = merged(self.recipe.load_float(), self.weight_bits)
-        return integer_network(self.name, made)
+            unmerged = self.recipe.load_unmerged(weight_bits=self.weight_bits)
+            return integer_network(self.name, unmerged)
+        return self.recipe.load() if self.weight_bits == 8 else self.recipe.load_tuned()
 
     def load_test(self) -> LabelledImages:
         """Load the test split."""
@@ -68,5 +66,5 @@ class Variant:
 
 VARIANTS = {variant.name: variant for variant in (
     Variant(recipe=recipe, unmerged=unmerged, weight_bits=bits)
-    for recipe in tt_snn.NETWORKS.values() for unmerged in (False, True) for bits in (8, 4)
+    for recipe in tt_snn.NETWORKS.values() for unmerged in (False, True) for bits in (8, FEW_BITS)
     if recipe.decomposed or not unmerged)}
