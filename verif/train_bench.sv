@@ -19,11 +19,12 @@ module train_bench(clk, rst, gaps, stalls, done, stuck, cycle, error);
   output reg [31:0] cycle;
   output [7:0] error;
 
-  reg [INSTRUCTION-1:0] instruction;
-  reg held, offered, taking;
-  reg [31:0] still, noise;
-  integer in = 0, out = 0, found;
-  wire in_ready, out_valid, busy;
+  reg taking;
+  reg [31:0] still;
+  wire [INSTRUCTION-1:0] instruction;
+  wire [31:0] noise;
+  integer out = 0;
+  wire held, offered, in_ready, out_valid, busy;
   wire [WORD-1:0] word;
   wire moved = held && offered && in_ready;
 
@@ -32,24 +33,17 @@ module train_bench(clk, rst, gaps, stalls, done, stuck, cycle, error);
     .i__ready(in_ready), .o__payload(word), .o__valid(out_valid), .o__ready(taking),
     .busy(busy), .error(error));
 
+  word_source #(.WIDTH(INSTRUCTION)) source(
+    .clk(clk), .rst(rst), .gaps(gaps), .moved(moved), .word(instruction), .held(held),
+    .offered(offered), .noise(noise));
+
   always @(posedge clk) begin
-    noise <= {noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]};
     taking <= noise[7:0] >= stalls;
-    if (rst || moved) begin
-      if (rst) begin
-        if (in != 0) $fclose(in);
-        in = $fopen("in.hex", "r");
-      end
-      found = $fscanf(in, "%h", instruction);
-      held <= found == 1;
-      offered <= noise[15:8] >= gaps;
-    end else if (!offered) offered <= noise[15:8] >= gaps;
     if (rst) begin
       if (out != 0) $fclose(out);
       out = $fopen("out.log", "w");
       {done, stuck} <= 0;
       {cycle, still} <= 0;
-      noise <= 32'h1234567;
     end else if (!done) begin
       cycle <= cycle + 1;
       still <= moved || (out_valid && taking) ? 0 : still + 1;

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host of the training core: instructions of a training, and what comes back."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,10 +14,8 @@ from ..rtl.train.cores import cluster_cores, core_bases, core_shape
 from ..rtl.train.layouts import SHIFTS, Core, Mode, Phase
 from ..rtl.train.settings import Setting
 from ..rtl.train.train_core import COUNTERS, FIRST_STORE, Kind, Target, instruction_layout
-from .build import Design, blank_memories
+from .free_run import LOG, free_design, free_run
 from .payload import width
-from .runner import Run, emitted, run_bench
-from .tb_train_run import RESULT
 
 __all__ = ["Fields", "TrainHost", "TrainRun", "pack", "run_instructions", "unpack"]
 
@@ -231,23 +227,11 @@ def run_instructions(config: TrainConfig, instructions: Iterable[Fields], folder
     verilog : str, optional
         In place of the core's own.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (RESULT, "out.log"):
-        (folder / name).unlink(missing_ok=True)
     host = TrainHost(config)
-    with (folder / "in.hex").open("w") as file:
-        file.writelines(f"{host.packed(one):x}\n" for one in instructions)
-    run_bench(Run(unit="train_core", config=config, bench="tb_train_run",
-                  design=_design(config, verilog or emitted("train_core", config)),
-                  parameters={"folder": str(folder.resolve()), "gaps": gaps, "stalls": stalls}))
-    result: dict[str, Any] = json.loads((folder / RESULT).read_text())
-    words = [int(line.split()[1], 16) for line in (folder / "out.log").read_text().splitlines()]
+    design = free_design("train_core", config, "train_bench", verilog,
+                         INSTRUCTION=width(instruction_layout(config)), WORD=config.data_bits)
+    result = free_run("train_core", config, design, map(host.packed, instructions), folder,
+                      gaps=gaps, stalls=stalls)
+    words = [int(line.split()[1], 16) for line in (folder / LOG).read_text().splitlines()]
     return TrainRun(words=words, cycles=result["cycle"], error=result["error"],
                     stuck=bool(result["stuck"]))
-
-
-def _design(config: TrainConfig, verilog: str) -> Design:
-    """Return the core inside its free-running bench; memories lose their initial zeros."""
-    bench = (Path(__file__).parent / "train_bench.sv").read_text()
-    return Design(top="train_bench", verilog=bench + blank_memories(verilog), arguments=(
-        f"-GINSTRUCTION={width(instruction_layout(config))}", f"-GWORD={config.data_bits}"))

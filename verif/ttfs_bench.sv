@@ -18,13 +18,15 @@ module ttfs_bench(clk, rst, gaps, stalls, frames, done, stuck, cycle, error);
   output reg [31:0] cycle;
   output [7:0] error;
 
-  reg [32:0] word;
-  reg held, offered, taking;
-  reg [31:0] still, seen, noise;
-  integer in = 0, out = 0, found;
-  wire in_ready, out_valid, out_last;
+  reg taking;
+  reg [31:0] still, seen;
+  wire [32:0] word;
+  wire [31:0] noise;
+  integer out = 0;
+  wire held, offered, in_ready, out_valid, out_last;
   wire [31:0] out_word;
   wire busy;
+  wire moved = held && offered && in_ready;
 
   ttfs_core core(
     .clk(clk), .rst(rst), .s_axis_tdata(word[31:0]), .s_axis_tlast(word[32]),
@@ -32,27 +34,20 @@ module ttfs_bench(clk, rst, gaps, stalls, frames, done, stuck, cycle, error);
     .m_axis_tlast(out_last), .m_axis_tvalid(out_valid), .m_axis_tready(taking), .busy(busy),
     .error(error));
 
+  word_source #(.WIDTH(33)) source(
+    .clk(clk), .rst(rst), .gaps(gaps), .moved(moved), .word(word), .held(held),
+    .offered(offered), .noise(noise));
+
   always @(posedge clk) begin
-    noise <= {noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]};
     taking <= noise[7:0] >= stalls;
-    if (rst || (held && offered && in_ready)) begin
-      if (rst) begin
-        if (in != 0) $fclose(in);
-        in = $fopen("in.hex", "r");
-      end
-      found = $fscanf(in, "%h", word);
-      held <= found == 1;
-      offered <= noise[15:8] >= gaps;
-    end else if (!offered) offered <= noise[15:8] >= gaps;
     if (rst) begin
       if (out != 0) $fclose(out);
       out = $fopen("out.log", "w");
       {done, stuck} <= 0;
       {cycle, still, seen} <= 0;
-      noise <= 32'h1234567;
     end else if (!done) begin
       cycle <= cycle + 1;
-      still <= (out_valid && taking) || (held && offered && in_ready) ? 0 : still + 1;
+      still <= moved || (out_valid && taking) ? 0 : still + 1;
       if (out_valid && taking) begin
         $fwrite(out, "%0d %h\n", cycle, {out_last, out_word});
         if (out_last) seen <= seen + 1;

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run frames through the time-to-first-spike core in its free-running bench."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,9 @@ import torch
 
 from ..gen.compiler.ttfs_program import TTFSProgram, TTFSResult
 from ..rtl.config import TTFSConfig
-from .build import Design, blank_memories
-from .runner import Run, emitted, run_bench
-from .tb_ttfs_run import RESULT
+from .free_run import LOG, free_design, free_run
 
-__all__ = ["TTFSRun", "run_frames", "run_images", "ttfs_design"]
+__all__ = ["TTFSRun", "run_frames", "run_images"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +37,6 @@ class TTFSRun:
     stuck: bool
 
 
-def ttfs_design(config: TTFSConfig, verilog: str | None = None) -> Design:
-    """Return the core inside its free-running bench; ``verilog`` in place of its own.
-
-    Memories lose their initial zeros, which the core does not rely on: they would be most of
-    what is compiled.
-    """
-    bench = (Path(__file__).parent / "ttfs_bench.sv").read_text()
-    core = blank_memories(verilog or emitted("ttfs_core", config))
-    return Design(top="ttfs_bench", verilog=bench + core)
-
-
 def run_frames(config: TTFSConfig, frames: Sequence[np.ndarray], expected: int, folder: Path, *,
                gaps: int = 0, stalls: int = 0, verilog: str | None = None) -> TTFSRun:
     """Send frames and return those that come back.
@@ -66,18 +52,13 @@ def run_frames(config: TTFSConfig, frames: Sequence[np.ndarray], expected: int, 
     gaps, stalls : int
         Shares, of 256, of cycles without an offer, and without a word taken.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT).unlink(missing_ok=True)
-    (folder / "in.hex").write_text("".join(
-        f"{int(index == len(frame) - 1):x}{word:08x}\n"
-        for frame in frames for index, word in enumerate(frame.tolist())))
-    run_bench(Run(unit="ttfs_core", config=config, bench="tb_ttfs_run",
-                  design=ttfs_design(config, verilog), parameters={
-                      "folder": str(folder.resolve()), "gaps": gaps, "stalls": stalls,
-                      "frames": expected}))
-    result = json.loads((folder / RESULT).read_text())
+    words = (int(index == len(frame) - 1) << 32 | word
+             for frame in frames for index, word in enumerate(frame.tolist()))
+    design = free_design("ttfs_core", config, "ttfs_bench", verilog)
+    result = free_run("ttfs_core", config, design, words, folder, gaps=gaps, stalls=stalls,
+                      frames=expected)
     found: list[list[int]] = [[]]
-    for line in (folder / "out.log").read_text().split()[1::2]:
+    for line in (folder / LOG).read_text().split()[1::2]:
         found[-1].append(int(line, 16) & 0xFFFFFFFF)
         if int(line, 16) >> 32:
             found.append([])

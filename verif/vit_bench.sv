@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Free-running bench of the vision transformer core: it does what the lines of in.hex say, KIND
-// WORD each (KIND 0: store a conductance, 1: load a word, 2: run to the end, 3: make a mark), and
+// Free-running bench of the vision transformer core: it does what the words of in.hex say, a kind
+// above LOAD bits (0: store a conductance, 1: load a word, 2: run to the end, 3: make a mark), and
 // writes to out.log, each with the number of its cycle: `s` a change of the instruction that comes
 // next, `o` a logit, `p` the end of programming, `e` the end of a run, `m` a mark. Both files lie
 // in the working directory at the end of the reset.
@@ -22,15 +22,16 @@ module vit_bench(clk, rst, gaps, stalls, done, stuck, cycle, effort);
   output reg [31:0] cycle;
   output [95:0] effort;
 
-  reg [LOAD-1:0] word;
-  reg [1:0] kind;
-  reg held, offered, taking, programmed, ran;
-  reg [31:0] still, noise;
+  reg taking, programmed, ran;
+  reg [31:0] still;
+  wire [LOAD-1:0] word;
+  wire [1:0] kind;
+  wire [31:0] noise;
   reg [STEP-1:0] seen;
-  integer in = 0, out = 0, found;
+  integer out = 0;
   wire [STEP-1:0] step;
   wire [31:0] logit;
-  wire load_ready, program_ready, out_valid, programming, busy;
+  wire held, offered, load_ready, program_ready, out_valid, programming, busy;
   wire load = held && offered && kind == 1;
   wire store = held && offered && kind == 0;
   wire idle = !busy && !programming;
@@ -45,24 +46,17 @@ module vit_bench(clk, rst, gaps, stalls, done, stuck, cycle, effort);
     .programming(programming), .effort(effort), .step(step), .o__payload(logit),
     .o__valid(out_valid), .o__ready(taking));
 
+  word_source #(.WIDTH(LOAD + 2)) source(
+    .clk(clk), .rst(rst), .gaps(gaps), .moved(moved), .word({kind, word}), .held(held),
+    .offered(offered), .noise(noise));
+
   always @(posedge clk) begin
-    noise <= {noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]};
     taking <= noise[7:0] >= stalls;
-    if (rst || moved) begin
-      if (rst) begin
-        if (in != 0) $fclose(in);
-        in = $fopen("in.hex", "r");
-      end
-      found = $fscanf(in, "%h %h", kind, word);
-      held <= found == 2;
-      offered <= noise[15:8] >= gaps;
-    end else if (!offered) offered <= noise[15:8] >= gaps;
     if (rst) begin
       if (out != 0) $fclose(out);
       out = $fopen("out.log", "w");
       {done, stuck, ran, programmed} <= 0;
       {cycle, still, seen} <= 0;
-      noise <= 32'h1234567;
     end else if (!done) begin
       cycle <= cycle + 1;
       seen <= step;

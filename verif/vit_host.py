@@ -5,8 +5,7 @@ Everything goes through the core's own ports: the macros are programmed with wri
 """
 
 import itertools
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,13 @@ from ..rtl.config import VitCoreConfig
 from ..rtl.imc.layouts import target_layout
 from ..rtl.imc.programmer import effort_layout
 from ..rtl.vit.instructions import Memory, instruction_layout, load_layout
-from .build import Design, blank_memories
 from .crossbar_traffic import as_table
+from .free_run import LOG, free_design, free_run
 from .payload import unpack, width
-from .runner import Run, emitted, run_bench
-from .tb_vit_run import RESULT
 
 __all__ = ["VitRun", "input_words", "load_words", "run_inputs", "targets"]
 
-_PROGRAM, _LOAD, _START, _MARK = range(4)  # kinds of lines of the bench
+_PROGRAM, _LOAD, _START, _MARK = range(4)  # kinds of words of the bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,24 +110,32 @@ def run_inputs(program: Program, config: VitCoreConfig, inputs: torch.Tensor, fo
     verilog : str, optional
         In place of the core's own.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (RESULT, "out.log"):
-        (folder / name).unlink(missing_ok=True)
     cells = list(targets(config, program))
-    with (folder / "in.hex").open("w") as file:
-        file.writelines(f"{_PROGRAM} {word:x}\n" for word in cells)
-        file.writelines(f"{_LOAD} {word:x}\n" for word in load_words(config, program))
-        for tokens in inputs:
-            file.write(f"{_MARK} 0\n")
-            file.writelines(f"{_LOAD} {word:x}\n" for word in input_words(config, program, tokens))
-            file.write(f"{_START} 0\n")
-    run_bench(Run(unit="vit_core", config=config, bench="tb_vit_run",
-                  design=_design(config, verilog or emitted("vit_core", config)),
-                  parameters={"folder": str(folder.resolve()), "gaps": gaps, "stalls": stalls}))
-    result = json.loads((folder / RESULT).read_text())
+    widths: dict[str, Any] = {
+        "LOAD": load_layout(config), "PROGRAM": target_layout(config.crossbar),
+        "STEP": range(config.instructions)}
+    design = free_design("vit_core", config, "vit_bench", verilog,
+                         **{name: width(shape) for name, shape in widths.items()})
+    result = free_run("vit_core", config, design, _words(config, program, cells, inputs), folder,
+                      outputs=("effort",), gaps=gaps, stalls=stalls)
     effort = unpack(effort_layout(config.crossbar), result["effort"])
-    return _read(folder / "out.log", len(program.instructions), bool(result["stuck"]),
+    return _read(folder / LOG, len(program.instructions), bool(result["stuck"]),
                  {"cells": len(cells)} | effort)
+
+
+def _words(config: VitCoreConfig, program: Program, cells: Iterable[int],
+           inputs: torch.Tensor) -> Iterator[int]:
+    """Yield the words of the bench, which have a kind on top."""
+    place = width(load_layout(config))
+    for word in cells:
+        yield _PROGRAM << place | word
+    for word in load_words(config, program):
+        yield _LOAD << place | word
+    for tokens in inputs:
+        yield _MARK << place
+        for word in input_words(config, program, tokens):
+            yield _LOAD << place | word
+        yield _START << place
 
 
 def _read(log: Path, instructions: int, stuck: bool, effort: dict[str, int]) -> VitRun:
@@ -167,13 +172,3 @@ def _load(config: VitCoreConfig, memory: Memory, address: int, word: int) -> int
     layout = load_layout(config)
     mask = (1 << layout["word"].width) - 1
     return _packed(layout, {"memory": memory, "address": address, "word": word & mask})
-
-
-def _design(config: VitCoreConfig, verilog: str) -> Design:
-    """Return the core inside its free-running bench; memories lose their initial zeros."""
-    widths: dict[str, Any] = {
-        "LOAD": load_layout(config), "PROGRAM": target_layout(config.crossbar),
-        "STEP": range(config.instructions)}
-    bench = (Path(__file__).parent / "vit_bench.sv").read_text()
-    return Design(top="vit_bench", verilog=bench + blank_memories(verilog),
-                  arguments=tuple(f"-G{name}={width(shape)}" for name, shape in widths.items()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cocotb: let the free-running bench of the training core run to its end."""
+"""cocotb: let a free-running bench, see `free_run`, run to its end."""
 
 import json
 import os
@@ -18,16 +18,16 @@ RESULT = "result.json"  # beside the logs
 
 
 @cocotb.test()
-async def run_instructions(dut):
-    """Run the instructions of a folder; write how it ended to ``result.json``."""
+async def run_words(dut):
+    """Run the words of a folder; write how it ended to ``result.json``."""
     parameters = json.loads(os.environ[PARAMETERS_VARIABLE])
     os.chdir(parameters["folder"])  # where the bench opens its files
-    for name in ("gaps", "stalls"):
-        getattr(dut, name).value = parameters[name]
+    for name, value in parameters["inputs"].items():
+        getattr(dut, name).value = value
     dut.rst.value = 1
     Clock(dut.clk, PERIOD_NS, "ns").start()
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     await RisingEdge(dut.done)
-    result = {name: int(getattr(dut, name).value) for name in ("cycle", "stuck", "error")}
+    result = {name: int(getattr(dut, name).value) for name in parameters["outputs"]}
     Path(RESULT).write_text(json.dumps(result))
