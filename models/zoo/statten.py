@@ -26,7 +26,6 @@ import cyclopts
 import msgspec
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..data import asked, digits, moving
@@ -37,6 +36,7 @@ from ..nn.recipe import Recipe, TrainingPlan, train_network
 from ..nn.statten import statten_layers
 from ..nn.statten_shape import ATTENTIONS, StattenShape
 from ..nn.training import STILL, Augmentation, TrainingConfig, operand, repeatable
+from .seeds import read_measured, report_bars, seed_files, seed_path, spread, write_measured
 
 __all__ = ["MEASURED", "NETWORKS", "PUBLISHED", "RECIPES", "Measurement", "app", "build"]
 
@@ -169,18 +169,11 @@ def summary(results: Sequence[Measurement]) -> Table:
         table.add_row(
             name, shape.attention, str(shape.timesteps), str(shape.attended_steps),
             str(len(rows)), str(rows[0].images),
-            *(_spread(values) for values in (
+            *(spread(values) for values in (
                 [row.accuracy_float for row in rows], [row.accuracy_integer for row in rows],
                 [row.agreement for row in rows], [row.rates["block0.qkv"] for row in rows],
                 [row.rates["block0.attention"] for row in rows])))
     return table
-
-
-def _spread(values: Sequence[float]) -> str:
-    """Mean over the seeds in percent, and half of the range."""
-    mean, half = sum(values) / len(values), (max(values) - min(values)) / 2
-    text = f"{100 * mean:.1f}"
-    return text if len(values) == 1 else f"{text} ±{100 * half:.1f}"
 
 
 app = cyclopts.App(name="python -m spikeloom.models.zoo.statten",
@@ -206,24 +199,16 @@ def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | Non
     folder
         Where NAME-SEED.npz is written; without it the weight files of the package are.
     """
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"),
-                   TimeRemainingColumn())
     try:
-        with bar:
+        with report_bars() as add_bar:
             for recipe in map(_get, names or NETWORKS):
                 data = recipe.load_training()[0]
                 for seed in seeds:
-                    task = bar.add_task(f"{recipe.name}, seed {seed}", loss="")
-
-                    def report(phase: str, step: int, steps: int, loss: float,
-                               task: TaskID = task) -> None:
-                        bar.update(task, completed=step + 1, total=steps,
-                                   loss=f"{phase} {loss:.3f}")
-
-                    networks = train_network(recipe, data.images, data.labels,
-                                             replace(recipe.plan, seed=seed), report)
-                    path = folder / f"{recipe.name}-{seed}.npz" if folder else recipe.weights
-                    recipe.save(path, *networks)
+                    report = add_bar(f"{recipe.name}, seed {seed}")
+                    networks = train_network(
+                        recipe, data.images, data.labels, replace(recipe.plan, seed=seed),
+                        lambda _, *progress, report=report: report(*progress))
+                    recipe.save(seed_path(recipe.name, recipe.weights, seed, folder), *networks)
     except DataError as error:
         raise SystemExit(str(error)) from error
 
@@ -249,18 +234,14 @@ def measure_command(*names: str, folder: Path | None = None, images: int | None 
         for recipe in map(_get, names or NETWORKS):
             whole = recipe.load_test()
             data = LabelledImages(images=whole.images[:images], labels=whole.labels[:images])
-            files = [recipe.weights] if folder is None else sorted(
-                folder.glob(f"{recipe.name}-*.npz"))
-            for path in files:
-                seed = int(path.stem.removeprefix(f"{recipe.name}-")) if folder else None
+            for seed, path in seed_files(recipe.name, recipe.weights, folder):
                 with repeatable(0):  # one thread, as in training
                     results.append(measure(replace(recipe, file=path), data, seed))
     except (DataError, NetworkFileError) as error:
         raise SystemExit(str(error)) from error
     Console(width=160).print(summary(results))
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+        write_measured(json, results)
 
 
 @app.command(name="show")
@@ -272,8 +253,7 @@ def show_command(json: Path = MEASURED) -> None:
     json
         File that ``measure`` wrote.
     """
-    Console(width=160).print(summary(msgspec.json.decode(json.read_bytes(),
-                                                         type=list[Measurement])))
+    Console(width=160).print(summary(read_measured(json, Measurement)))
 
 
 @app.command(name="configs")

@@ -16,9 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cyclopts
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ...rtl.config import CrossbarConfig
@@ -33,6 +31,7 @@ from ..golden.vit_shape import VitShape
 from ..nn.training import TrainingConfig
 from ..nn.vit_recipe import Measurement, VitRecipe, measure
 from .registry import UnknownNetworkError
+from .seeds import report_bars, seed_files, seed_path, write_measured
 
 __all__ = ["COMMITTED", "DEVICES", "MACRO", "TASKS", "app", "get"]
 
@@ -116,21 +115,15 @@ def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | Non
         Where NAME-SEED.npz is written; without it the weight files of the package are.
     """
     loaded: dict[str, LabelledTokens] = {}
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     try:
-        with bar:
+        with report_bars() as add_bar:
             for seed in seeds:
                 for recipe in map(get, names or COMMITTED):
                     if recipe.task not in loaded:
                         loaded[recipe.task] = recipe.load_training()
-                    task = bar.add_task(f"{recipe.name}, seed {seed}")
-
-                    def report(step: int, steps: int, _: float, task: TaskID = task) -> None:
-                        bar.update(task, completed=step + 1, total=steps)
-
-                    twin = recipe.train(loaded[recipe.task], seed, report)
-                    path = folder / f"{recipe.name}-{seed}.npz" if folder else recipe.weights
-                    recipe.save(path, twin)
+                    twin = recipe.train(loaded[recipe.task], seed,
+                                        add_bar(f"{recipe.name}, seed {seed}"))
+                    recipe.save(seed_path(recipe.name, recipe.weights, seed, folder), twin)
     except (DataError, NetworkError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
 
@@ -157,18 +150,14 @@ def measure_command(*names: str, folder: Path | None = None, inputs: int | None 
     try:
         for recipe in map(get, names or COMMITTED):
             data = recipe.load_test().first(inputs)
-            files: list[tuple[int | None, Path]] = [(None, recipe.weights)]
-            if folder:
-                files = sorted((int(path.stem.rpartition("-")[2]), path)
-                               for path in folder.glob(f"{recipe.name}-*.npz"))
             results += [measure(recipe, data, recipe.load(path), seed,
-                                DEVICES if crossbar else {}, crossbar) for seed, path in files]
+                                DEVICES if crossbar else {}, crossbar)
+                        for seed, path in seed_files(recipe.name, recipe.weights, folder)]
     except (DataError, NetworkError, NetworkFileError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
     Console(width=140).print(summary(results))
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+        write_measured(json, results)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,11 @@ images one after another, black and white (``quadrants``). A network is called `
         --json models/zoo/tt_measured.json
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cyclopts
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..data import digits, quadrants
@@ -38,6 +36,7 @@ from ..nn.tensor_train_recipe import Measurement, TensorTrainRecipe, measure
 from ..nn.training import STILL, TrainingConfig
 from . import tt_published
 from .errors import UnknownNetworkError
+from .seeds import read_measured, report_bars, seed_files, seed_path, spread, write_measured
 from .tt_layers import MsResNet
 
 __all__ = ["MEASURED", "NETWORKS", "RANKS", "SHAPES", "app", "found_ranks", "get", "summary"]
@@ -94,16 +93,6 @@ def found_ranks(network: SpikingNetwork) -> dict[str, int]:
             if name.startswith("block") and layer.config.sources[0].kernel == (3, 3)}
 
 
-def _mean(values: Sequence[float | None], factor: float = 100, digits: int = 1) -> str:
-    """Mean over the seeds, and half of the range."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    text = f"{factor * sum(known) / len(known):.{digits}f}"
-    half = factor * (max(known) - min(known)) / 2
-    return text if len(known) == 1 else f"{text} ±{half:.{digits}f}"
-
-
 def summary(results: Sequence[Measurement]) -> Table:
     """Return the table of what networks are worth, one row a network, over all its seeds."""
     table = Table(title="Tensor-train cores (percent; mean, half of the range of the seeds)")
@@ -114,11 +103,11 @@ def summary(results: Sequence[Measurement]) -> Table:
         rows = [result for result in results if result.name == name]
         table.add_row(
             name, str(len(rows)), str(rows[0].images),
-            _mean([row.accuracy_float for row in rows]),
-            _mean([row.accuracy_int8 for row in rows]),
-            _mean([row.accuracy_int4 for row in rows]),
-            _mean([row.accuracy_rounded for row in rows]),
-            _mean([row.accuracy_unmerged for row in rows]),
+            spread([row.accuracy_float for row in rows]),
+            spread([row.accuracy_int8 for row in rows]),
+            spread([row.accuracy_int4 for row in rows]),
+            spread([row.accuracy_rounded for row in rows]),
+            spread([row.accuracy_unmerged for row in rows]),
             f"{rows[0].parameters:,}", f"{rows[0].macs:,}",
             f"{1000 * min(row.step_seconds for row in rows):.0f}")
     return table
@@ -172,24 +161,19 @@ def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | Non
         Train the cores; else those that are there are merged, and their kernels trained.
     """
     loaded: dict[object, LabelledImages] = {}
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-
-    def report_of(text: str) -> Callable[[int, int, float], None]:
-        task = bar.add_task(text)
-        return lambda step, steps, _: bar.update(task, completed=step + 1, total=steps)
-
     try:
-        with bar:
+        with report_bars() as add_bar:
             for seed in seeds:
                 for recipe in map(get, names or NETWORKS):
                     load = recipe.load_training
                     data = loaded.get(load) or loaded.setdefault(load, load())
-                    path = folder / f"{recipe.name}-{seed}.npz" if folder else recipe.weights
+                    path = seed_path(recipe.name, recipe.weights, seed, folder)
+                    text = f"{recipe.name}, seed {seed}"
                     if cores:
-                        trained = recipe.train(data, seed, report_of(f"{recipe.name}, seed {seed}"))
+                        trained = recipe.train(data, seed, add_bar(text))
                         recipe.save(path, trained, data.images)
                     tuned = recipe.tune(recipe.load_float(path), data, seed,
-                                        report_of(f"{recipe.name}, seed {seed}, 4 bits"))
+                                        add_bar(f"{text}, 4 bits"))
                     recipe.save_tuned(path, tuned)
     except (DataError, NetworkFileError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
@@ -218,17 +202,13 @@ def measure_command(*names: str, folder: Path | None = None, images: int | None 
         for recipe in map(get, names or NETWORKS):
             whole = recipe.load_test()
             data = LabelledImages(images=whole.images[:images], labels=whole.labels[:images])
-            files: list[tuple[int | None, Path]] = [(None, recipe.weights)]
-            if folder:
-                files = sorted((int(path.stem.rpartition("-")[2]), path)
-                               for path in folder.glob(f"{recipe.name}-*.npz"))
-            results += [measure(recipe, data, path, seed, steps) for seed, path in files]
+            results += [measure(recipe, data, path, seed, steps)
+                        for seed, path in seed_files(recipe.name, recipe.weights, folder)]
     except (DataError, NetworkFileError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
     Console(width=160).print(summary(results))
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+        write_measured(json, results)
 
 
 @app.command(name="show")
@@ -240,8 +220,7 @@ def show_command(json: Path = MEASURED) -> None:
     json
         File that ``measure`` wrote.
     """
-    Console(width=160).print(summary(msgspec.json.decode(json.read_bytes(),
-                                                         type=list[Measurement])))
+    Console(width=160).print(summary(read_measured(json, Measurement)))
 
 
 if __name__ == "__main__":

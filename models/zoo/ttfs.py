@@ -29,9 +29,7 @@ from pathlib import Path
 from typing import cast
 
 import cyclopts
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..data import digits, fashion, wave
@@ -42,6 +40,7 @@ from ..nn.ttfs_network import FirstSpikeShape
 from ..nn.ttfs_recipe import FirstSpikeRecipe, Measurement, measure
 from ..nn.ttfs_training import FirstSpikeTraining
 from .registry import UnknownNetworkError
+from .seeds import read_measured, report_bars, seed_files, seed_path, spread, write_measured
 
 __all__ = ["MEASURED", "NETWORKS", "app", "get", "summary"]
 
@@ -104,21 +103,6 @@ def get(name: str) -> FirstSpikeRecipe:
     return NETWORKS[name]
 
 
-def _trained(recipe: FirstSpikeRecipe, folder: Path | None) -> list[tuple[int | None, Path]]:
-    """Return the files of a network, with their seeds."""
-    if folder is None:
-        return [(None, recipe.weights)]
-    found = folder.glob(f"{recipe.name}-*.npz")
-    return sorted((int(path.stem.removeprefix(f"{recipe.name}-")), path) for path in found)
-
-
-def _spread(values: Sequence[float], factor: float = 100, digits: int = 1) -> str:
-    """Mean over the seeds, and half of the range."""
-    mean, half = sum(values) / len(values), (max(values) - min(values)) / 2
-    text = f"{factor * mean:.{digits}f}"
-    return text if len(values) == 1 else f"{text} ±{factor * half:.{digits}f}"
-
-
 def summary(results: Sequence[Measurement]) -> Table:
     """Return the table of what networks are worth, one row a network, over all its seeds."""
     resolutions = sorted({bits for result in results for bits in result.agreements})
@@ -132,15 +116,15 @@ def summary(results: Sequence[Measurement]) -> Table:
         rows = [result for result in results if result.name == name]
         table.add_row(
             name, str(len(rows)), str(rows[0].images),
-            _spread([row.accuracy_float for row in rows]),
-            _spread([row.accuracy_integer for row in rows]),
-            _spread([row.agreement for row in rows]),
-            _spread([row.accuracy_continuous for row in rows]),
-            _spread([row.agreement_continuous for row in rows]),
-            *(_spread([row.agreements[bits] for row in rows]) for bits in resolutions),
-            _spread([row.decision for row in rows], 1),
-            _spread([row.decision / row.window for row in rows]),
-            _spread([row.undecided for row in rows]), _spread([row.ties for row in rows]))
+            spread([row.accuracy_float for row in rows]),
+            spread([row.accuracy_integer for row in rows]),
+            spread([row.agreement for row in rows]),
+            spread([row.accuracy_continuous for row in rows]),
+            spread([row.agreement_continuous for row in rows]),
+            *(spread([row.agreements[bits] for row in rows]) for bits in resolutions),
+            spread([row.decision for row in rows], 1),
+            spread([row.decision / row.window for row in rows]),
+            spread([row.undecided for row in rows]), spread([row.ties for row in rows]))
     return table
 
 
@@ -162,21 +146,14 @@ def train_command(*names: str, seeds: tuple[int, ...] = (1,), folder: Path | Non
         Where NAME-SEED.npz is written; without it the weight files of the package are.
     """
     loaded: dict[object, LabelledImages] = {}
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     try:
-        with bar:
+        with report_bars() as add_bar:
             for seed in seeds:
                 for recipe in map(get, names or NETWORKS):
                     load = recipe.load_training
                     data = loaded.get(load) or loaded.setdefault(load, load())
-                    task = bar.add_task(f"{recipe.name}, seed {seed}")
-
-                    def report(step: int, steps: int, _: float, task: TaskID = task) -> None:
-                        bar.update(task, completed=step + 1, total=steps)
-
-                    network = recipe.train(data, seed, report)
-                    path = folder / f"{recipe.name}-{seed}.npz" if folder else recipe.weights
-                    recipe.save(path, network)
+                    network = recipe.train(data, seed, add_bar(f"{recipe.name}, seed {seed}"))
+                    recipe.save(seed_path(recipe.name, recipe.weights, seed, folder), network)
     except (DataError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
 
@@ -205,13 +182,12 @@ def measure_command(*names: str, folder: Path | None = None, images: int | None 
             whole = recipe.load_test()
             data = LabelledImages(images=whole.images[:images], labels=whole.labels[:images])
             results += [measure(recipe, data, path, seed, resolutions)
-                        for seed, path in _trained(recipe, folder)]
+                        for seed, path in seed_files(recipe.name, recipe.weights, folder)]
     except (DataError, NetworkFileError, UnknownNetworkError) as error:
         raise SystemExit(str(error)) from error
     _print(results)
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+        write_measured(json, results)
 
 
 @app.command(name="show")
@@ -223,7 +199,7 @@ def show_command(json: Path = MEASURED) -> None:
     json
         File that ``measure`` wrote.
     """
-    _print(msgspec.json.decode(json.read_bytes(), type=list[Measurement]))
+    _print(read_measured(json, Measurement))
 
 
 def _print(results: Sequence[Measurement]) -> None:
