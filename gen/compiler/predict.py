@@ -2,6 +2,7 @@
 """Predicted cycles: a simple model of what limits each layer, no simulation."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def _attention_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float
     assert isinstance(layer, AttentionLayer) and part is not None
     tokens, channels = layer.height * layer.width, layer.channels // layer.heads
     groups, slices = -(-channels // part.adders), channels // config.beat_values
-    row = max(_row_words(plan, config, density),
+    row = max(_row_cycles(plan, config, density),
               plan.sources[0].fiber_chunks * (config.chunk_beats + 1))
     listed = layer.heads * groups * max(slices, channels * density) + _TOKEN_CYCLES
     last = plan.tile_rows * layer.channels
@@ -154,7 +155,7 @@ def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> 
 
     - join: each chunk of each column takes 1 cycle or one for each expected match, whichever
       is more; with a laggy prefix sum, a chunk with a match takes at least its cycles;
-    - rows: a word of bitmask or spikes a cycle, for all rows of the tile;
+    - rows: their bitmasks and spikes, as `_row_cycles` says, for all rows of the tile;
     - output: one neuron a cycle, or one lane word of its integers;
     - weights, if they are streamed: one word a cycle.
     """
@@ -164,7 +165,7 @@ def _join_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> 
         busy = 1 - (1 - density) ** plan.weights.counts  # chance of any match
         chunk_cycles = np.maximum(chunk_cycles, busy * config.chunk / config.laggy_adders)
     join = float(chunk_cycles.sum())
-    fetch = _row_words(plan, config, density) * plan.tile_rows
+    fetch = _row_cycles(plan, config, density) * plan.tile_rows
     output = max(plan.tile_rows, order.windows_per_tile * plan.out_passes) * order.columns
     streamed = plan.weight_words if plan.stream_weights else 0
     tile = max(join / order.blocks, fetch, output / order.blocks, streamed)
@@ -179,16 +180,17 @@ def _lookup_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -
 
     - elements: a beat of weights takes 1 cycle, and so does each hit, a weight that meets a
       spike of a row (``scan``) or of any row of the tile (``bcast``);
-    - rows: they come one after another, a word a cycle; a chunk is expanded, V positions of each
-      bank a cycle, and takes one cycle more;
+    - rows: they come one after another, as `_row_cycles` says; a chunk is expanded, V positions
+      of each bank a cycle, and takes one cycle more;
     - output: one neuron a cycle, or one lane word of its integers;
     - memory: a word a cycle of all that is read.
     """
     order, weights = plan.order, plan.weights
     rows = order.height * order.width * order.pool ** 2 * plan.passes
-    words = _row_words(plan, config, density)
+    words = sum(slots * each for slots, each in _slots(plan, config, density))
     chunks = weights.counts.shape[1]
-    row = max(words, chunks * (config.chunk_beats // config.probes + 1))
+    row = max(_row_cycles(plan, config, density),
+              chunks * (config.chunk_beats // config.probes + 1))
     first = min(rows, plan.tile_rows) * row
     nonzero = int(weights.counts.sum())
     if config.pe == "scan":
@@ -203,16 +205,22 @@ def _lookup_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -
             + max(elements, order.blocks * rows * row - first, output, memory))
 
 
-def _row_words(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
-    """Return the words of bitmasks and spikes that a row fetches."""
-    return sum(_slot_words(source, config, density) for source in plan.sources)
+def _row_cycles(plan: LayerPlan, config: AcceleratorConfig, density: float) -> float:
+    """Return the cycles that a row takes to come.
+
+    A word of a slot a cycle, or as many slots under way as may be requested ahead, whichever is
+    slower.
+    """
+    way = _READ_CYCLES[config.memory] / config.fetch_depth
+    return sum(slots * max(words, way) for slots, words in _slots(plan, config, density))
 
 
-def _slot_words(fiber, config: AcceleratorConfig, density: float) -> float:
-    """Return the words that a row fetches of one source, padding not considered."""
-    channels, _, _ = fiber.source.inputs
-    slots = fiber.source.kernel[0] * fiber.source.kernel[1] * fiber.chunks
-    values = -(-channels // fiber.chunks) * density
+def _slots(plan: LayerPlan, config: AcceleratorConfig,
+           density: float) -> Iterator[tuple[int, float]]:
+    """Yield the slots of a row, of each source, and their words; padding is not considered."""
     chunk_format = ChunkFormat.of_spikes(config)
-    beats = -(-values // config.beat_values)
-    return slots * (chunk_format.mask_words + -(-beats // chunk_format.beats_per_word))
+    for fiber in plan.sources:
+        kernel = fiber.source.kernel
+        values = -(-fiber.source.inputs[0] // fiber.chunks) * density
+        words = -(-values / config.beat_values // chunk_format.beats_per_word)
+        yield kernel[0] * kernel[1] * fiber.chunks, chunk_format.mask_words + words
