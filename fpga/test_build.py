@@ -2,6 +2,7 @@
 """Builds for boards: what is refused, what is searched, and a real bitstream."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -58,19 +59,44 @@ def test_only_named_memories_are_large():
     assert with_large(text, ()) == text
 
 
-def test_fit_ends_with_the_first_that_fits():
+@pytest.mark.parametrize("found", range(len(fit.STEPS) + 1))
+def test_fit_finds_the_first_that_fits(found):
+    steps = [load_unit_config(*step) for step in fit.STEPS]
     tried = []
 
     def builder(board, config):
-        tried.append(config)
-        if len(tried) < 3:
+        tried.append(steps.index(config))
+        if tried[-1] < found:
             raise UnfitError("log\nERROR: Unable to place cell\nend")
         return SimpleNamespace(**FIGURES)
 
     attempts = fit.search("icebreaker", builder=builder)
-    assert [item.problem for item in attempts] == ["ERROR: Unable to place cell"] * 2 + [""]
-    assert attempts[2].figures == FIGURES
-    assert [load_unit_config(*step) for step in fit.STEPS[:3]] == tried
+    assert [item.step.split()[0] for item in attempts] == [
+        fit.STEPS[index][0] for index in sorted(tried)]
+    fits = {index: not item.problem for index, item in zip(sorted(tried), attempts, strict=True)}
+    assert fits == {index: index >= found for index in tried}
+    assert {found - 1, found} & set(range(len(steps))) <= set(tried)
+    assert len(tried) == len(set(tried)) <= 4
+    assert {item.problem for item in attempts} <= {"", "ERROR: Unable to place cell"}
+    assert all(item.figures == FIGURES for item in attempts if not item.problem)
+
+
+def test_fit_writes_what_it_found(monkeypatch, tmp_path, capsys):
+    tiny = load_unit_config("tiny")
+
+    def builder(board, config):
+        if config.tppes > tiny.tppes:
+            raise UnfitError("too large")
+        return SimpleNamespace(**FIGURES)
+
+    monkeypatch.setattr(fit, "OUT", tmp_path)
+    monkeypatch.setattr(fit, "search", partial(fit.search, builder=builder))
+    assert fit.main(["icebreaker"]) == 0
+    assert "too large" in capsys.readouterr().out
+    assert load_unit_config(str(tmp_path / "icebreaker" / "fit.toml")) == tiny
+    monkeypatch.setattr(fit, "search", partial(fit.search, steps=fit.STEPS[:2]))
+    assert fit.main(["icebreaker"]) == 1
+    assert "nothing fits icebreaker" in capsys.readouterr().out
 
 
 def test_fit_tells_a_missing_tool_from_a_misfit():
