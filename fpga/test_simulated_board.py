@@ -11,6 +11,7 @@ from spikeloom.fpga.designs import make_system
 from spikeloom.fpga.simulated_board import SimulatedBoard
 from spikeloom.gen.compiler.compile import compile_network
 from spikeloom.gen.link.serial_transport import SerialTransport, open_port
+from spikeloom.gen.presets import load_config
 from spikeloom.gen.session.errors import SessionError
 from spikeloom.gen.session.session import Session
 from spikeloom.gen.session.transport import TransportError
@@ -55,11 +56,12 @@ def test_network(board, share):
 @pytest.mark.parametrize("family", SYNTHESIS)
 def test_netlist_runs_a_network(family):
     """The whole system as cells of an FPGA: link, accelerator, memory."""
-    network = RANDOM_NETWORKS["two_sources"](RandomWeights(7), CONFIG.timesteps)
+    tiny = load_config("tiny")
+    network = RANDOM_NETWORKS["two_sources"](RandomWeights(7), tiny.timesteps)
     images = random_images(network, 1, 5)
-    with SimulatedBoard(make_system(CONFIG, QUICK), family) as board, (
+    with SimulatedBoard(make_system(tiny, QUICK), family) as board, (
             SerialTransport(board.path, timeout=30.0)) as transport, Session(transport) as session:
-        session.load(compile_network(network, CONFIG))
+        session.load(compile_network(network, tiny))
         logits, _ = session.run(images.numpy())
     assert np.array_equal(logits, network.run(images).logits.numpy())
 

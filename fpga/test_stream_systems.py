@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from spikeloom.fpga.bitstream import SYNTHESIS
 from spikeloom.fpga.designs import make_system
 from spikeloom.fpga.simulated_board import SimulatedBoard
 from spikeloom.gen.compiler.ttfs_program import compile_ttfs
@@ -81,8 +82,9 @@ def test_no_design():
 
 
 @pytest.mark.long
-def test_spike_times():
-    """A network of neurons that spike once, on the board of its core."""
+@pytest.mark.parametrize("family", ["", *SYNTHESIS])
+def test_spike_times(family):
+    """A network of neurons that spike once, on the board of its core, also as cells of FPGAs."""
     pytest.importorskip("serial")
     config: Any = odd_config("ttfs_core")
     network = random_network("base", seed=3, time_bits=config.time_bits, tau_shift=2,
@@ -90,9 +92,9 @@ def test_spike_times():
                              channels=4, side=6, classes=5)
     program = compile_ttfs(network, config)
     images = random_images(network, 1, 5)
-    with SimulatedBoard(make_system(config, QUICK)) as board, (
-            SerialTransport(board.path, timeout=2.0)) as line:
-        device = StreamDevice(line, config.hash())
+    with SimulatedBoard(make_system(config, QUICK), family) as board, (
+            SerialTransport(board.path, timeout=30.0)) as line:
+        device = StreamDevice(line, config.hash(), timeout=30.0)
         for frame in program.frames:
             device.send_frame(frame.tolist())
         device.send_frame(program.image_frame(images[0].numpy(), early_exit=False,

@@ -53,7 +53,8 @@ class Design:
 
     def key(self, waves: bool) -> str:
         """Return a hash of everything that the build depends on."""
-        parts = [self.verilog, *map(str, self.libraries), *self.arguments, *_FLAGS,
+        parts = [self.verilog, *(path.read_text() for path in self.libraries),
+                 *map(str, self.libraries), *self.arguments, *_FLAGS,
                  str(waves), fingerprint(), str(cocotb_config.libs_dir)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -19,6 +19,8 @@ _LATCHES = re.compile(r"\$_?(dlatch|adlatch|sr|DLATCH|SR)")
 _QUICK = ("-CFLAGS", "-O0")
 _ARGUMENTS = ("-DNO_ICE40_DEFAULT_ASSIGNMENTS", "--bbox-unsup", "-Wno-UNOPTFLAT")
 _WARNINGS = {"ice40": (), "ecp5": ("-Wno-fatal",)}  # of the cell models
+# Before those of Yosys, which have no block RAM and no multiplier; the first of a name counts.
+_OWN = {"ice40": (), "ecp5": (Path(__file__).parent / "ecp5_cells.sv",)}
 FAMILIES = tuple(_WARNINGS)
 
 Module = dict[str, Any]  # of Yosys's JSON
@@ -93,7 +95,7 @@ def cell_models(family: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
         Yosys is missing.
     """
     models = package_folder("pyosys", EXTRA) / "share" / family
-    return (models / "cells_sim.v",), (*_ARGUMENTS, *_WARNINGS[family], f"-I{models}")
+    return (*_OWN[family], models / "cells_sim.v"), (*_ARGUMENTS, *_WARNINGS[family], f"-I{models}")
 
 
 def _latches(module: Module) -> list[str]:

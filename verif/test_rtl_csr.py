@@ -11,11 +11,10 @@ CONFIGS = {
     "axi": load_config("loas"),
     "on_chip": load_config("tiny"),
     "crossbars": load_config("imc"),
+    "limits": load_config("micro"),
     "wide_words": AcceleratorConfig(memory="on_chip", memory_bits=128, memory_words=300,
                                     inner_join="fast_fast", requantize=0),
 }
-
-
 ON_CHIP = {name: config for name, config in CONFIGS.items() if config.memory == "on_chip"}
 
 
