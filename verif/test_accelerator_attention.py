@@ -75,6 +75,7 @@ def _check_counts(report, network, images):
             assert counters["match"] == count_matches(pack(rows), layer.weight_matrix())
 
 
+@pytest.mark.long
 def test_five_steps_of_spikes():
     network = attention_network(RandomWeights(4), 5, 5, spikes=True)
     generator = torch.Generator().manual_seed(6)

@@ -27,7 +27,8 @@ TIMINGS = {"fast": BusTiming(latency=2), "slow": BusTiming(latency=30, pace=100,
 @pytest.mark.parametrize("encoding, columns, timing, name, layers", [
     ("differential", 48, "fast", "residuals", ("b", "out")),
     ("differential", 48, "slow", "two_sources", ("a", "c", "out")),
-    ("offset", 24, "fast", "integers", "all"), ("sign", 24, "fast", "integers", "all")])
+    ("offset", 24, "fast", "integers", "all"),
+    pytest.param("sign", 24, "fast", "integers", "all", marks=pytest.mark.long)])
 def test_network(encoding, columns, timing, name, layers):
     """Layers on crossbars and on the array by turns, of real cells."""
     config = replace(CONFIG, crossbar=replace(CROSSBAR, encoding=encoding, columns=columns))

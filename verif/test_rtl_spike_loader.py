@@ -24,7 +24,9 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("config", [
+    pytest.param(config, id=name, marks=pytest.mark.long if name == "loas" else ())
+    for name, config in CONFIGS.items()])
 def test_bench(config):
     run_bench(Run(unit="spike_loader", config=config, bench="tb_spike_loader"))
 
