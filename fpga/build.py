@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 from amaranth.build.run import LocalBuildProducts
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 
 from ..gen.presets import load_unit_config
+from ..gen.run_app import run_app
 from ..rtl.config import Config, ConfigError, LinkConfig
 from ..verif.toolchain import ToolError
 from .bitstream import build_bitstream
@@ -100,12 +101,7 @@ def write_board(name: str, bitstream: Path) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status, 2 if the user is to mend a thing."""
-    try:
-        return _app(sys.argv[1:] if words is None else words, exit_on_error=False,
-                    print_error=False) or 0
-    except (ConfigError, CycloptsError, ToolError, OSError) as error:
-        print(f"spikeloom: {error}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, ConfigError, ToolError, fold=False)
 
 
 if __name__ == "__main__":

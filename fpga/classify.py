@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from cyclopts import App, CycloptsError
+from cyclopts import App
 from rich.console import Console
 
 from ..gen.compiler.compile import compile_network
@@ -22,6 +22,7 @@ from ..gen.link.host import LinkErrors
 from ..gen.link.serial_transport import SerialTransport
 from ..gen.link.stream_device import IDENTITY, STREAM_IDENTITY, StreamDevice
 from ..gen.presets import load_unit_config
+from ..gen.run_app import run_app
 from ..gen.session.device import Device
 from ..gen.session.errors import SessionError
 from ..gen.session.session import Session
@@ -175,13 +176,8 @@ def _core(preset: str) -> TTFSConfig:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 on a mismatch, 2 for the user to mend."""
     torch.set_num_threads(1)
-    try:
-        return _app(sys.argv[1:] if words is None else words, exit_on_error=False,
-                    print_error=False) or 0
-    except (CompileError, ConfigError, CycloptsError, SessionError, TransportError,
-            UnknownNetworkError, ValueError, OSError) as error:
-        print(f"spikeloom: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, CompileError, ConfigError, SessionError, TransportError,
+                   UnknownNetworkError, ValueError)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from cyclopts import App, CycloptsError
+from cyclopts import App
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from ..gen.files import write_whole
 from ..gen.presets import as_toml, load_unit_config
+from ..gen.run_app import run_app
 from ..rtl.config import Config, ConfigError
 from ..verif.toolchain import ToolError
 from .bitstream import UnfitError
@@ -129,12 +130,7 @@ def _fit(board: str) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status, 1 if nothing fits, 2 for the user to mend."""
-    try:
-        return _app(sys.argv[1:] if words is None else words, exit_on_error=False,
-                    print_error=False) or 0
-    except (ConfigError, CycloptsError, ToolError, OSError) as error:
-        print(f"spikeloom: {error}", file=sys.stderr)
-        return 2
+    return run_app(_app, words, ConfigError, ToolError, fold=False)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ class LabelledImages:
     images: Tensor
     labels: Tensor
 
+    def first(self, count: int | None) -> "LabelledImages":
+        """Return the first images, all if no count is given."""
+        return LabelledImages(images=self.images[:count], labels=self.labels[:count])
+
 
 def load_slice(path: Path, sha256: str) -> LabelledImages:
     """Load images that are committed with the package.

@@ -91,15 +91,19 @@ class TensorTrainRecipe:
                   MagnitudePruner(tuned.weights), report)
         return tuned.eval()
 
+    @property
+    def tuned_name(self) -> str:
+        """Name of the tuned network."""
+        return f"{self.name}_int{FEW_BITS}"
+
     def tuned_path(self, path: Path | None = None) -> Path:
         """Return where the tuned network is, beside the file of the trained one."""
         path = path or self.weights
-        return path.with_name(path.name.replace(self.name, f"{self.name}_int{FEW_BITS}", 1))
+        return path.with_name(path.name.replace(self.name, self.tuned_name, 1))
 
     def save_tuned(self, path: Path, tuned: SpikingNetwork) -> None:
         """Write the tuned network in integers, beside the file of the trained one."""
-        name = f"{self.name}_int{FEW_BITS}"
-        network_file.save(self.tuned_path(path), integer_network(name, tuned))
+        network_file.save(self.tuned_path(path), integer_network(self.tuned_name, tuned))
 
     def save(self, path: Path, network: SpikingNetwork, images: Tensor) -> None:
         """Write the merged integer network, and beside it the trained one.

@@ -232,8 +232,7 @@ def measure_command(*names: str, folder: Path | None = None, images: int | None 
     results = []
     try:
         for recipe in map(_get, names or NETWORKS):
-            whole = recipe.load_test()
-            data = LabelledImages(images=whole.images[:images], labels=whole.labels[:images])
+            data = recipe.load_test().first(images)
             for seed, path in seed_files(recipe.name, recipe.weights, folder):
                 with repeatable(0):  # one thread, as in training
                     results.append(measure(replace(recipe, file=path), data, seed))

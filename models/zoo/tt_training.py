@@ -167,8 +167,7 @@ def train_command(name: str = "tt_unit", *, modes: tuple[str, ...] = ("ptt", "st
     table = Table("mode", "cores", "accuracy, %", title=f"{name}, {epochs} epochs")
     for mode in modes:
         for frozen in (False, True):
-            found = _trained(name, mode, LabelledImages(
-                images=data.images[:images], labels=data.labels[:images]), epochs, seed, frozen)
+            found = _trained(name, mode, data.first(images), epochs, seed, frozen)
             share = accuracy(found, encode(test.images, name), test.labels)
             table.add_row(mode, "frozen" if frozen else "trained", f"{100 * share:.1f}")
     Console().print(table)

@@ -179,8 +179,7 @@ def measure_command(*names: str, folder: Path | None = None, images: int | None 
     results = []
     try:
         for recipe in map(get, names or NETWORKS):
-            whole = recipe.load_test()
-            data = LabelledImages(images=whole.images[:images], labels=whole.labels[:images])
+            data = recipe.load_test().first(images)
             results += [measure(recipe, data, path, seed, resolutions)
                         for seed, path in seed_files(recipe.name, recipe.weights, folder)]
     except (DataError, NetworkFileError, UnknownNetworkError) as error:
