@@ -32,7 +32,7 @@ DEFAULTS: dict[str, tuple[str, ...]] = {  # preset of each board, and what is ch
     "hx8k": ("crossbar", "rows=32", "columns=32"),
     "ulx3s-25f": ("tiny", "memory_words=16384", "requantize=0"),
     "ulx3s-85f": ("small",),
-    "ecp5-evn": ("tiny",),
+    "ecp5-evn": ("small",),
 }
 _Overrides = Annotated[tuple[str, ...], Parameter(
     name="--set", negative="", show_default=False,

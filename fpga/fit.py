@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``spikeloom fit BOARD``: search the configurations that fit a board, and prove it by building.
 
-Each of `STEPS` makes the accelerator smaller; a binary search finds the first one of which a
-bitstream comes out that meets the clock of the board. So the step before it was built, too, and
-does not fit.
+Each of `STEPS` makes the accelerator smaller. The first one of which a bitstream comes out that
+meets the clock of the board is searched for from the one that `make fpga` builds, in strides that
+double until it is passed, then by halves. So the step before it was built, too, and does not fit.
 """
 
-import bisect
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -24,28 +23,26 @@ from ..rtl.config import Config, ConfigError
 from ..verif.toolchain import ToolError
 from .bitstream import UnfitError
 from .boards import board_named
-from .build import OUT, build
+from .build import DEFAULTS, OUT, build
 from .report import Report
 
 __all__ = ["STEPS", "Attempt", "main", "search"]
 
 # Presets with what is changed in them, from the largest accelerator to the smallest.
-STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("small", ("tppes=8", "memory_words=32768")),
-    ("small", ("tppes=8", "memory_words=16384")),
-    ("small", ("memory_words=32768",)),
-    ("small", ()),
-    ("small", ("requantize=0",)),
-    ("tiny", ()),
-    ("tiny", ("memory_words=16384",)),
-    ("tiny", ("requantize=0", "memory_words=16384")),
-    ("tiny", ("requantize=0", "memory_words=16384", "chunk=16", "max_fan_in=256",
-              "max_columns=32", "weight_buffer_beats=128", "counter_bits=16")),
-    ("tiny", ("requantize=0", "memory_words=16384", "chunk=8", "laggy_adders=4", "beat_values=2",
-              "weight_bits=4", "max_fan_in=128", "max_columns=16", "weight_buffer_beats=64",
-              "counter_bits=16", "guard_bits=0", "fetch_depth=2", "burst_words=2",
-              "match_fifo_depth=2")),
-    ("micro", ()),
+STEPS: tuple[tuple[str, ...], ...] = (
+    ("small", "tppes=16", "memory_words=32768"),
+    ("small", "tppes=8", "memory_words=32768"),
+    ("small",),
+    ("small", "requantize=0"),
+    ("tiny",),
+    ("tiny", "memory_words=16384"),
+    ("tiny", "memory_words=16384", "requantize=0"),
+    ("tiny", "memory_words=16384", "requantize=0", "chunk=16", "max_fan_in=256",
+     "max_columns=32", "weight_buffer_beats=128", "counter_bits=16"),
+    ("tiny", "memory_words=16384", "requantize=0", "chunk=8", "laggy_adders=4", "beat_values=2",
+     "weight_bits=4", "max_fan_in=128", "max_columns=16", "weight_buffer_beats=64",
+     "counter_bits=16", "guard_bits=0", "fetch_depth=2", "burst_words=2", "match_fifo_depth=2"),
+    ("micro",),
 )
 _FIGURES = ("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz")
 _console = Console()
@@ -63,7 +60,7 @@ class Attempt:
     problem: str = ""
 
 
-def search(board: str, steps: Sequence[tuple[str, tuple[str, ...]]] = STEPS,
+def search(board: str, steps: Sequence[tuple[str, ...]] = STEPS,
            builder: Callable[[str, Config], Report] = build) -> list[Attempt]:
     """Find the first step that fits, by building; return all attempts in the order of the steps.
 
@@ -78,7 +75,7 @@ def search(board: str, steps: Sequence[tuple[str, tuple[str, ...]]] = STEPS,
     attempts: dict[int, Attempt] = {}
 
     def fits(index: int) -> bool:
-        preset, changes = steps[index]
+        preset, *changes = steps[index]
         config = load_unit_config(preset, changes)
         tried = Attempt(step=" ".join([preset, *changes]), config=as_toml(config))
         try:
@@ -90,8 +87,26 @@ def search(board: str, steps: Sequence[tuple[str, tuple[str, ...]]] = STEPS,
                                                   for name in _FIGURES})
         return True
 
-    bisect.bisect_left(range(len(steps)), True, key=fits)
+    first = steps.index(DEFAULTS[board]) if DEFAULTS[board] in steps else len(steps) - 1
+    _search(len(steps), first, fits)
     return [attempts[index] for index in sorted(attempts)]
+
+
+def _search(count: int, index: int, fits: Callable[[int], bool]) -> None:
+    """Call ``fits``, which is false and then true, on both sides of where it turns."""
+    too_large, fitting, stride = -1, count, 1
+    while fitting - too_large > 1:
+        if fits(index):
+            fitting = index
+        else:
+            too_large = index
+        if too_large < 0:
+            index = max(fitting - stride, 0)
+        elif fitting == count:
+            index = min(too_large + stride, count - 1)
+        else:
+            index = (too_large + fitting) // 2
+        stride *= 2
 
 
 def _problem(text: str) -> str:

@@ -62,9 +62,10 @@ def test_only_named_memories_are_large():
     assert with_large(text, ()) == text
 
 
+@pytest.mark.parametrize("board", ["icebreaker", "hx8k", "ulx3s-25f", "ulx3s-85f"])
 @pytest.mark.parametrize("found", range(len(fit.STEPS) + 1))
-def test_fit_finds_the_first_that_fits(found):
-    steps = [load_unit_config(*step) for step in fit.STEPS]
+def test_fit_finds_the_first_that_fits(board, found):
+    steps = [load_unit_config(preset, changes) for preset, *changes in fit.STEPS]
     tried = []
 
     def builder(board, config):
@@ -73,13 +74,16 @@ def test_fit_finds_the_first_that_fits(found):
             raise UnfitError("log\nERROR: Unable to place cell\nend")
         return SimpleNamespace(**FIGURES)
 
-    attempts = fit.search("icebreaker", builder=builder)
+    attempts = fit.search(board, builder=builder)
     assert [item.step.split()[0] for item in attempts] == [
         fit.STEPS[index][0] for index in sorted(tried)]
     fits = {index: not item.problem for index, item in zip(sorted(tried), attempts, strict=True)}
     assert fits == {index: index >= found for index in tried}
     assert {found - 1, found} & set(range(len(steps))) <= set(tried)
-    assert len(tried) == len(set(tried)) <= 4
+    assert len(tried) == len(set(tried)) <= 6
+    if build.DEFAULTS[board] in fit.STEPS:  # where its search begins
+        assert fit.STEPS[tried[0]] == build.DEFAULTS[board]
+        assert found != tried[0] or len(tried) == 2
     assert {item.problem for item in attempts} <= {"", "ERROR: Unable to place cell"}
     assert all(item.figures == FIGURES for item in attempts if not item.problem)
 
