@@ -9,13 +9,15 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from ..gen.emit import verilog_modules
 from ..gen.presets import load_unit_config
+from ..gen.run_app import run_app
 from ..rtl.config import ConfigError, LinkConfig
 from ..verif.build import Design, blank_memories, locked
 from ..verif.toolchain import ToolError, run
@@ -119,21 +121,14 @@ def _serve(*, config: str = "tiny",
         Clock cycles of one bit on the serial line.
     """
     system = make_system(load_unit_config(config, overrides), LinkConfig(divisor=divisor))
-    with SimulatedBoard(system) as board:
+    with SimulatedBoard(system) as board, suppress(KeyboardInterrupt):
         print(f"serial line: {board.path}", flush=True)
         board.wait()
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status."""
-    try:
-        _app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
-    except KeyboardInterrupt:
-        return 0
-    except (ConfigError, CycloptsError, ToolError) as error:
-        print(f"spikeloom: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Run the command line; return its exit status, 2 if the user is to mend a thing."""
+    return run_app(_app, words, ConfigError, ToolError, fold=False)
 
 
 if __name__ == "__main__":
