@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make fpga BOARD=...``: build a bitstream, report what it takes, find what fits, program.
+"""``make fpga BOARD=...``: build a bitstream, report what it takes, program the board.
 
 ``python -m spikeloom.fpga.build ulx3s-25f --config tiny``
 """
@@ -29,7 +29,7 @@ __all__ = ["DEFAULTS", "OUT", "build", "main", "write_board"]
 OUT = Path("out/fpga").resolve()
 DEFAULTS: dict[str, tuple[str, ...]] = {  # preset of each board, and what is changed in it
     "icebreaker": ("micro",),
-    "hx8k": ("crossbar", "rows=32", "columns=32"),
+    "hx8k": ("micro", "memory_words=2816"),
     "ulx3s-25f": ("tiny", "memory_words=16384", "requantize=0"),
     "ulx3s-85f": ("small",),
     "ecp5-evn": ("small",),

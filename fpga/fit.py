@@ -43,6 +43,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
      "weight_bits=4", "max_fan_in=128", "max_columns=16", "weight_buffer_beats=64",
      "counter_bits=16", "guard_bits=0", "fetch_depth=2", "burst_words=2", "match_fifo_depth=2"),
     ("micro",),
+    ("micro", "memory_words=2816"),
 )
 _FIGURES = ("logic_cells", "ffs", "brams", "large_rams", "dsps", "fmax_mhz")
 _console = Console()
@@ -88,11 +89,11 @@ def search(board: str, steps: Sequence[tuple[str, ...]] = STEPS,
         return True
 
     first = steps.index(DEFAULTS[board]) if DEFAULTS[board] in steps else len(steps) - 1
-    _search(len(steps), first, fits)
+    _bracket(len(steps), first, fits)
     return [attempts[index] for index in sorted(attempts)]
 
 
-def _search(count: int, index: int, fits: Callable[[int], bool]) -> None:
+def _bracket(count: int, index: int, fits: Callable[[int], bool]) -> None:
     """Call ``fits``, which is false and then true, on both sides of where it turns."""
     too_large, fitting, stride = -1, count, 1
     while fitting - too_large > 1:
