@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Block RAM and multiplier of an ECP5, as Yosys uses them: it ships no models of these two.
 //
-// What Yosys never asks for (registers at the outputs, inverted clocks, asynchronous resets) is
-// refused. A bit that one port reads in the cycle in which the other writes it reads inverted, for
-// the silicon promises nothing there.
+// What Yosys never asks for (registers at the outputs, inverted clocks) is refused. A bit that one
+// port reads in the cycle in which the other writes it reads inverted, for the silicon promises
+// nothing there.
 
 module DP16KD(
   input
@@ -124,9 +124,8 @@ module DP16KD(
   initial begin
     for (index = 0; index < 512; index = index + 1)  // 16 halves of 18 bits in each 320
       words[index] = {INIT[40 * index + 20 +: 18], INIT[40 * index +: 18]};
-    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || RESETMODE != "SYNC"
-        || CLKAMUX != "CLKA" || CLKBMUX != "CLKB" || CSDECODE_A != "0b000"
-        || CSDECODE_B != "0b000") begin
+    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || CLKAMUX != "CLKA" || CLKBMUX != "CLKB"
+        || CSDECODE_A != "0b000" || CSDECODE_B != "0b000") begin
       $display("DP16KD: no model of this mode");
       $finish;
     end
@@ -177,12 +176,17 @@ module DP16KD(
   wire [35:0] mask_b = writes_b ? written(DATA_WIDTH_B, address_b[4:0]) : 36'd0;
   wire [35:0] value_b = {18'd0, data_b} << place_b;
 
+  // Whether what was read is cleared before the next cycle.
+  wire clear_a = RESETMODE == "ASYNC" && RSTA;
+  wire clear_b = RESETMODE == "ASYNC" && RSTB;
+
   wire [35:0] others_a = address_a[13:5] == address_b[13:5] ? mask_b : 36'd0;
   wire [35:0] found_a = words[address_a[13:5]] ^ others_a;
-  always @(posedge CLKA) begin
+  always @(posedge CLKA)
     if (mask_a != 0)
       words[address_a[13:5]] <= (words[address_a[13:5]] & ~(mask_a | others_a))
         | (value_a & mask_a) | (value_b & others_a);
+  always @(posedge CLKA or posedge clear_a)
     if (RSTA)
       read_a <= 0;
     else if (CEA && !WEA)
@@ -191,14 +195,14 @@ module DP16KD(
       read_a <= ((found_a & ~mask_a) | (value_a & mask_a)) >> place_a;
     else if (CEA && WRITEMODE_A == "READBEFOREWRITE")
       read_a <= found_a >> place_a;
-  end
 
   wire [35:0] others_b = address_a[13:5] == address_b[13:5] ? mask_a : 36'd0;
   wire [35:0] found_b = words[address_b[13:5]] ^ others_b;
-  always @(posedge CLKB) begin
+  always @(posedge CLKB)
     if (mask_b != 0)
       words[address_b[13:5]] <= (words[address_b[13:5]] & ~(mask_b | others_b))
         | (value_b & mask_b) | (value_a & others_b);
+  always @(posedge CLKB or posedge clear_b)
     if (RSTB)
       read_b <= 0;
     else if (CEB && !WEB)
@@ -207,7 +211,6 @@ module DP16KD(
       read_b <= ((found_b & ~mask_b) | (value_b & mask_b)) >> place_b;
     else if (CEB && WRITEMODE_B == "READBEFOREWRITE")
       read_b <= found_b >> place_b;
-  end
 
   assign {
     DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4,

@@ -86,8 +86,7 @@ MUTANTS: dict[str, Mutant] = {
     "tile_given_twice": Mutant(
         unit="spike_loader", module="walker.tiles",
         killed_by="matches_golden/gaps=0.0/stalls=0.0",
-        pattern=rf"(assign o_tile__valid = ){NET} & slots_free;",
-        replacement=r"\1sending & slots_free;"),
+        pattern=rf"(assign o_tile__valid = ){NET} & ({NET});", replacement=r"\1sending & \2;"),
     "request_not_held": Mutant(
         unit="weight_loader", module="", killed_by="matches_golden/gaps=0.5",
         pattern=r"(= memory__request__valid) & memory__request__ready;", replacement=r"\1;"),

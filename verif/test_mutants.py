@@ -47,6 +47,12 @@ def test_names_differ():
     assert len(MUTANTS) == sum(map(len, TABLES))
 
 
+@pytest.mark.parametrize("mutants", BENCHES.values(), ids=BENCHES)
+def test_patches_find_their_place(mutants):
+    for mutant in mutants:
+        patched(mutant, emitted(mutant.unit, mutant.config))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("mutants", BENCHES.values(), ids=BENCHES)
 def test_design_itself_passes(mutants):
