@@ -30,7 +30,8 @@ __all__ = ["STEPS", "Attempt", "main", "search"]
 
 # Presets with what is changed in them, from the largest accelerator to the smallest.
 STEPS: tuple[tuple[str, ...], ...] = (
-    ("small", "tppes=16", "memory_words=32768"),
+    ("small", "tppes=16", "memory_words=32768", "chunk=128"),
+    ("small", "tppes=12", "memory_words=32768"),
     ("small", "tppes=8", "memory_words=32768"),
     ("small",),
     ("small", "requantize=0"),
