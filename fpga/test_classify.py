@@ -46,7 +46,6 @@ def test_digits_on_the_simulated_icebreaker(family, capsys):
     assert "ttfs_mnist_small" in capsys.readouterr().out
 
 
-@pytest.mark.long
 def test_digits_on_the_smallest_accelerator(capsys):
     """The network is chosen by the board's configuration."""
     pytest.importorskip("serial")

@@ -35,7 +35,6 @@ def board():
         yield board
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("share", [0.0, 0.001])
 def test_network(board, share):
     network = RANDOM_NETWORKS["two_sources"](RandomWeights(7), CONFIG.timesteps)
@@ -66,7 +65,6 @@ def test_netlist_runs_a_network(family):
     assert np.array_equal(logits, network.run(images).logits.numpy())
 
 
-@pytest.mark.long
 def test_two_hosts_in_turn(board):
     """A host that comes later finds the board as it is, whatever the one before has asked."""
     for _ in range(3):
@@ -77,7 +75,6 @@ def test_two_hosts_in_turn(board):
                 transport.read_register(0xFFC)
 
 
-@pytest.mark.long
 def test_program_for_another_configuration(board):
     config = AcceleratorConfig(timesteps=4, chunk=8, laggy_adders=8)
     network = RANDOM_NETWORKS["two_sources"](RandomWeights(7), config.timesteps)

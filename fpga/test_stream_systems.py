@@ -38,7 +38,6 @@ def transport():
         yield transport
 
 
-@pytest.mark.long
 def test_crossbar(transport):
     rng = random.Random(1)
     device = StreamDevice(transport, CONFIG.hash())
@@ -65,7 +64,6 @@ def test_crossbar(transport):
         assert torch.tensor(beats).T.flatten().tolist() == expected.tolist()
 
 
-@pytest.mark.long
 def test_what_cannot_be_done(transport):
     device = StreamDevice(transport, CONFIG.hash(), timeout=0.0)
     with pytest.raises(TransportError, match="stream 1 gives no payload in 0.0 s"):
@@ -81,8 +79,8 @@ def test_no_design():
         make_system(VitConfig(), QUICK)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("family", ["", *SYNTHESIS])
+@pytest.mark.parametrize("family", [
+    "", *(pytest.param(family, marks=pytest.mark.long) for family in SYNTHESIS)])
 def test_spike_times(family):
     """A network of neurons that spike once, on the board of its core, also as cells of FPGAs."""
     pytest.importorskip("serial")
