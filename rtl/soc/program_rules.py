@@ -3,11 +3,12 @@
 
 import itertools
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
 
 from ..config import AcceleratorConfig
 from .descriptor import Mode, Operation
+from .field_limits import field_limits
 from .register_map import ErrorCode
 
 __all__ = ["bad_length", "engines_layout", "faults_layout", "first_fault", "illegal",
@@ -115,10 +116,12 @@ def first_fault(m: Module, faults: data.View, timeout: Value, checks: bool
 def bad_length(config: AcceleratorConfig, header: data.View, header_words: int) -> Value:
     """Return whether the regions of an image contradict each other or the memory."""
     memory = config.memory_words if config.memory == "on_chip" else _AXI_WORDS
+    can_be_over = field_limits(config).get("memory_words", memory + 1) > memory
+    over = header.memory_words > memory if can_be_over else Const(0)
     return ((header.program_words <= header_words)
             | (header.program_words > header.writable_start)
             | (header.writable_start > header.memory_words)
-            | (header.memory_words > memory) | (header.descriptors == 0))
+            | over | (header.descriptors == 0))
 
 
 def illegal(layer: data.View) -> Value:
